@@ -1,0 +1,1 @@
+//! Assistant and inference server. (Filled in with the inference server.)
