@@ -1,0 +1,181 @@
+//! What root tells people: the boot banner, `/status`, `/caps`. Every figure is measured or stands in the
+//! specification.
+
+use alloc::{format, string::String, vec::Vec};
+use core::fmt::Write;
+
+use crate::restart::{Life, State};
+use spec::{ChannelKind, Object, System, Trust};
+
+/// `9.8 MB`, `1.5 GiB` for memory and files: one decimal, binary units.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    let mut unit = 0;
+    let mut tenths = n * 10 / 1024;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    if tenths >= 1000 || tenths % 10 == 0 {
+        format!("{} {}", tenths / 10, UNITS[unit])
+    } else {
+        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+    }
+}
+
+/// Seconds with one or two digits behind the point.
+pub fn seconds(us: u64) -> String {
+    if us < 100_000 {
+        format!("{}.{:02} s", us / 1_000_000, us / 10_000 % 100)
+    } else {
+        format!("{}.{} s", us / 1_000_000, us / 100_000 % 10)
+    }
+}
+
+pub fn banner(system: &System, boot_us: u64, network: bool) -> String {
+    let mut text = format!(
+        "{}  {}  {}  {} core{}  {}\n{} protection domains started in {}. Mode: {}.",
+        system.name,
+        system.kernel,
+        system.platform,
+        system.cores,
+        if system.cores == 1 { "" } else { "s" },
+        bytes(system.memory_bytes),
+        system.pds.len(),
+        seconds(boot_us),
+        system.mode,
+    );
+    if !network {
+        text.push_str(" Nothing but root could reach a network device.");
+    }
+    text
+}
+
+/// One PD's line of `/status`.
+pub struct Row<'a> {
+    pub name: &'a str,
+    pub trust: Trust,
+    pub life: &'a Life,
+    pub memory_bytes: u64,
+    pub last_failure: Option<&'a str>,
+    pub demoted: bool,
+}
+
+pub fn trust(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Private => "private",
+        Trust::Public => "public",
+        Trust::Trusted => "trusted",
+    }
+}
+
+pub fn status(system: &System, rows: &[Row<'_>], now_us: u64, root_bytes: u64, free_bytes: u64) -> String {
+    let mut text = format!(
+        "Up {} s. Mode: {}. Memory: {} of {} free.\n{:<10} {:<8} {:<10} {:>6} {:>10}",
+        now_us / 1_000_000,
+        system.mode,
+        bytes(free_bytes),
+        bytes(system.memory_bytes),
+        "part",
+        "side",
+        "state",
+        "starts",
+        "memory"
+    );
+    let _ = write!(text, "\n{:<10} {:<8} {:<10} {:>6} {:>10}", "root", "trusted", "running", 1, bytes(root_bytes));
+    for row in rows {
+        let state = match row.life.state {
+            State::Running if row.demoted => String::from("slowed"),
+            State::Running => String::from("running"),
+            State::Waiting { until_us } => format!("in {}", seconds(until_us.saturating_sub(now_us))),
+        };
+        let _ = write!(
+            text,
+            "\n{:<10} {:<8} {:<10} {:>6} {:>10}",
+            row.name,
+            trust(row.trust),
+            state,
+            row.life.starts,
+            bytes(row.memory_bytes)
+        );
+        if let Some(failure) = row.last_failure {
+            let _ = write!(text, "\n  last failure: {failure}");
+        }
+    }
+    text
+}
+
+/// `/caps`: every part, what it holds, in the layout's words.
+pub fn caps(system: &System) -> String {
+    let mut text = String::from("root (trusted): everything at boot; now the CNodes, spare memory, and what restarts need.");
+    for pd in &system.pds {
+        let _ = write!(text, "\n{} ({}): {}", pd.name, trust(pd.trust), pd.purpose);
+        for channel in &system.channels {
+            let (arrow, other) = if channel.from == pd.name {
+                (outgoing(channel.kind), &channel.to)
+            } else if channel.to == pd.name {
+                (incoming(channel.kind), &channel.from)
+            } else {
+                continue;
+            };
+            let _ = write!(text, "\n  {arrow} {other}: {} ({})", channel.what, kind(channel.kind));
+        }
+        let devices: Vec<String> = pd
+            .caps
+            .iter()
+            .filter_map(|cap| match cap.object {
+                Object::Irq(i) => system.irqs.get(i as usize).map(|irq| format!("interrupt {}", irq.name)),
+                Object::Ports(i) => {
+                    system.ports.get(i as usize).map(|p| format!("I/O ports {} {:#x}-{:#x}", p.name, p.first, p.last))
+                }
+                _ => None,
+            })
+            .collect();
+        if !devices.is_empty() {
+            let _ = write!(text, "\n  device: {}", devices.join(", "));
+        }
+    }
+    text
+}
+
+fn outgoing(kind: ChannelKind) -> &'static str {
+    match kind {
+        ChannelKind::Rpc | ChannelKind::CreditRing => "<->",
+        _ => "-->",
+    }
+}
+
+fn incoming(kind: ChannelKind) -> &'static str {
+    match kind {
+        ChannelKind::Rpc | ChannelKind::CreditRing => "<->",
+        _ => "<--",
+    }
+}
+
+fn kind(kind: ChannelKind) -> &'static str {
+    match kind {
+        ChannelKind::Rpc => "calls",
+        ChannelKind::CreditRing => "ring with credits",
+        ChannelKind::OneWayRing => "one-way ring",
+        ChannelKind::Notification => "signal",
+        ChannelKind::SharedPage => "read-only page",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(bytes(512), "512 B");
+        assert_eq!(bytes(1 << 30), "1 GiB");
+        assert_eq!(bytes((1 << 30) + (1 << 29)), "1.5 GiB");
+        assert_eq!(bytes(10_276_045), "9.8 MiB");
+        assert_eq!(seconds(412_345), "0.4 s");
+        assert_eq!(seconds(41_234), "0.04 s");
+    }
+}
