@@ -13,5 +13,8 @@ pub const PANIC: u64 = 0x100;
 pub const BADGE_PD_MASK: u64 = 0xff;
 /// Badge bit of the capability that faults and panics come over.
 pub const BADGE_FAULT: u64 = 0x100;
+/// Badge bit of every caller on a server's endpoint. A PD's notification is bound to its thread and arrives at the same
+/// receive: its bits never include this one, so a badge with it is a call and one without it is a notification.
+pub const BADGE_CALLER: u64 = 1 << 27;
 /// Badge bit of the capability for requests to the supervisor (protocol `ipc::supervisor`).
 pub const BADGE_REQUEST: u64 = 0x200;
