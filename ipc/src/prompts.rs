@@ -3,6 +3,8 @@
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
+/// Bytes of an encoded record at most.
+pub const RECORD_BYTES: usize = PROMPT_BYTES + 64;
 /// Bytes of a prompt at most.
 pub const PROMPT_BYTES: usize = 16 * 1024;
 

@@ -12,28 +12,37 @@ pub type Chunk = heapless::String<CHUNK_BYTES>;
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Engine {
+    /// The model on this machine.
     Local,
 }
 
-/// Why.
+/// What the decision rests on. `/why` has a sentence for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
-    /// The mode has no cloud path.
+    /// The mode is Local Only: no path to a cloud exists.
     LocalOnlyMode,
+    /// This system has no cloud engine, whatever the mode.
+    NoCloudEngine,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// At most this many reasons stand behind a decision.
+pub const REASONS: usize = 4;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
+    /// Counts the prompts since router's start, from 1.
     pub id: u64,
     pub engine: Engine,
-    pub reason: Reason,
+    /// The strongest first; never empty.
+    pub reasons: heapless::Vec<Reason, REASONS>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Error {
-    /// The prompt exceeds [`crate::prompts::PROMPT_BYTES`]; what was appended is dropped.
+    /// The prompt exceeds [`crate::prompts::PROMPT_BYTES`]. It is dropped, and its further pieces are refused until
+    /// `clear` or `submit` ends it.
     TooLong { limit: u32 },
-    /// Nothing was appended before `submit`.
+    /// Nothing but white space was appended before `submit`.
     Empty,
 }
 
