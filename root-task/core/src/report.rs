@@ -54,6 +54,23 @@ pub fn banner(system: &System, boot_us: u64, network: bool) -> String {
     text
 }
 
+/// Whether any PD holds I/O ports or registers through which a network device could be reached: PCI configuration
+/// space, the port range that PCI devices are given, device memory.
+pub fn reaches_network(system: &System) -> bool {
+    const PCI_CONFIG: core::ops::RangeInclusive<u16> = 0xcf8..=0xcff;
+    const PCI_DEVICES: u16 = 0x1000;
+    let ports = system.pds.iter().flat_map(|pd| &pd.caps).any(|cap| match cap.object {
+        Object::Ports(i) => system.ports.get(i as usize).is_some_and(|range| {
+            range.last >= PCI_DEVICES || (range.first <= *PCI_CONFIG.end() && range.last >= *PCI_CONFIG.start())
+        }),
+        _ => false,
+    });
+    let registers = system.pds.iter().flat_map(|pd| &pd.maps).any(|map| {
+        system.memories.get(map.memory as usize).is_some_and(|m| matches!(m.kind, spec::MemoryKind::Device { .. }))
+    });
+    ports || registers
+}
+
 /// One PD's line of `/status`.
 pub struct Row<'a> {
     pub name: &'a str,

@@ -1,0 +1,6 @@
+//! What differs between architectures in the root task.
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+#[cfg(target_arch = "x86_64")]
+pub use x86_64::*;

@@ -1,0 +1,142 @@
+//! The root task: builds the system that the specification describes, then supervises it.
+//!
+//! It trusts the kernel, the specification and its own image, and nobody else: what comes over its endpoint can be
+//! forged by any PD, except the badge. It never sends to a PD and never waits for one: its only blocking system call is
+//! the receive at the top of its loop. It holds no policy: which objects exist, who holds what, and how large things
+//! are, stands in the layout (`root-task/layout`), resolved and checked by `alpha`.
+//!
+//! After boot it keeps the CNodes, the spare memory and what a restart needs; the capabilities that make new authority
+//! (all I/O ports, interrupts, address-space numbers beyond its pool) are deleted.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod arch;
+mod blob;
+mod clock;
+mod domain;
+mod failure;
+mod heap;
+mod kernel;
+mod memory;
+mod request;
+mod root_space;
+mod shared;
+mod slots;
+mod supervisor;
+mod voice;
+mod window;
+
+use alloc::{format, vec::Vec};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use ipc::display::Style;
+use root_core::{report, restart::Life};
+use sel4::{arch::init, BootInfo, CPtr, CapData, CapRights};
+
+use crate::{
+    clock::Clock,
+    domain::{Domain, Parts},
+    failure::Failure,
+    memory::Memory,
+    root_space::RootSpace,
+    shared::Shared,
+    slots::Slots,
+    supervisor::{Child, Supervisor},
+    voice::Voice,
+    window::Window,
+};
+
+/// Slot of an I/O port capability that reaches the console, for last words.
+static EMERGENCY_PORTS: AtomicU64 = AtomicU64::new(init::IO_PORTS.0);
+
+/// Entered from `arch` with the address of the boot information.
+extern "C" fn main(boot_info: *const u8) -> ! {
+    let started = arch::counter();
+    // SAFETY: the kernel passes this address in the first argument register.
+    let boot = unsafe { BootInfo::new(boot_info) };
+    // SAFETY: the kernel names the buffer that it mapped for this thread.
+    unsafe { sel4::set_ipc_buffer(boot.ipc_buffer()) };
+    match bring_up(boot, started) {
+        Ok(supervisor) => supervisor.run(),
+        Err(failure) => {
+            arch::emergency(EMERGENCY_PORTS.load(Ordering::Relaxed), &format!("\nAlphaOS cannot start: {failure}.\n"));
+            arch::halt()
+        }
+    }
+}
+
+fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
+    let blob = blob::read().map_err(Failure::Specification)?;
+    let system = blob.system;
+    if boot.cores() < u64::from(system.cores) {
+        return Err(Failure::Specification("fewer cores than the layout was resolved for"));
+    }
+    let untyped = boot.untyped().map(|block| kernel::Untyped {
+        slot: block.cap.0,
+        paddr: block.paddr,
+        bits: block.size_bits,
+        device: block.device,
+    });
+    let mut memory = Memory::new(Slots::new(boot.empty()), untyped);
+    let mut space = RootSpace;
+    let mut window = Window::new(&mut space, &mut memory)?;
+    let shared = Shared::create(&system, &mut memory)?;
+    shared.map_root(&system, &mut memory, &mut space)?;
+    let mut voice = Voice::open(&system, &shared, &mut memory)?;
+
+    let clock = Clock::new(boot.tsc_mhz(), started);
+    let power_off = memory.slots.take(1)?;
+    if let Some((first, last)) = arch::power_off_ports(system.root.power_off) {
+        kernel::mint(init::IO_PORTS.0, power_off, CapRights::ALL, CapData::ports(first, last))?;
+    }
+    bind_own_notification(&system, &shared)?;
+
+    let mut children = Vec::with_capacity(system.pds.len());
+    for pd in &system.pds {
+        let mut parts = Parts {
+            system: &system,
+            payload: blob.payload,
+            shared: &shared,
+            memory: &mut memory,
+            window: &mut window,
+            tsc_hz: clock.hz,
+        };
+        let domain = Domain::create(pd, 1, &mut parts)?;
+        children.push(Child { domain, life: Life::begun(clock.now_us()), last_failure: None });
+    }
+    give_up_authority(&system, &shared)?;
+
+    let boot_us = clock.now_us();
+    voice.say(Style::Plain, &report::banner(&system, boot_us, report::reaches_network(&system)));
+    let image_bytes = boot.image_frames().count() as u64 * spec::PAGE;
+    Ok(Supervisor { system, payload: blob.payload, shared, memory, window, clock, voice, children, power_off, image_bytes })
+}
+
+/// Root hears ticks while it waits for messages.
+fn bind_own_notification(system: &spec::System, shared: &Shared) -> Result<(), Failure> {
+    let object = shared.object(spec::Object::Notification(system.root.notification))?;
+    init::TCB.bind_notification(CPtr(object)).map_err(kernel::refused("bind root's notification"))?;
+    init::TCB.set_priority(system.root.priority).map_err(kernel::refused("set root's priority"))
+}
+
+/// Deletes the capabilities from which new devices could be handed out; what PDs hold of them is kept for restarts.
+fn give_up_authority(system: &spec::System, shared: &Shared) -> Result<(), Failure> {
+    let console = system.ports.iter().position(|range| (range.first..=range.last).contains(&0x3f8));
+    let ports = match console {
+        Some(index) => shared.object(spec::Object::Ports(index as u16))?,
+        None => 0,
+    };
+    EMERGENCY_PORTS.store(ports, Ordering::Relaxed);
+    for slot in [init::IO_PORTS.0, init::IRQ_CONTROL.0, init::ASID_CONTROL.0] {
+        kernel::delete(slot)?;
+    }
+    Ok(())
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    arch::emergency(EMERGENCY_PORTS.load(Ordering::Relaxed), &format!("\nAlphaOS: the root task failed: {info}.\n"));
+    arch::halt()
+}

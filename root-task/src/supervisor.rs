@@ -1,0 +1,179 @@
+//! After boot: waits for faults, requests and ticks, and keeps the system alive.
+
+use alloc::{format, string::String, vec::Vec};
+use ipc::display::Style;
+use root_core::{
+    fault::{clean, Fault},
+    report,
+    restart::{Life, State},
+};
+use sel4::{Endpoint, Message};
+use spec::{label, System};
+
+use crate::{
+    arch,
+    clock::Clock,
+    domain::{Domain, Parts},
+    memory::Memory,
+    shared::Shared,
+    voice::Voice,
+    window::Window,
+};
+
+/// Bytes of a panic message that are kept.
+const PANIC_BYTES: usize = 400;
+
+pub struct Supervisor {
+    pub system: System,
+    pub payload: &'static [u8],
+    pub shared: Shared,
+    pub memory: Memory,
+    pub window: Window,
+    pub clock: Clock,
+    pub voice: Voice,
+    pub children: Vec<Child>,
+    /// Slot of the I/O port capability that switches the machine off.
+    pub power_off: u64,
+    pub image_bytes: u64,
+}
+
+/// One PD under supervision.
+pub struct Child {
+    pub domain: Domain,
+    pub life: Life,
+    pub last_failure: Option<String>,
+}
+
+impl Supervisor {
+    pub fn run(mut self) -> ! {
+        let endpoint = Endpoint(self.shared.root_endpoint);
+        loop {
+            let message = endpoint.recv();
+            let badge = message.badge.0;
+            let pd = (badge & label::BADGE_PD_MASK) as usize;
+            if badge & label::BADGE_FAULT != 0 {
+                self.fault(pd, &message);
+            } else if badge & label::BADGE_REQUEST != 0 {
+                crate::request::answer(&mut self, badge, &message);
+            } else {
+                self.tick();
+            }
+        }
+    }
+
+    /// A PD faulted or panicked: it is destroyed here and now, so nothing is ever replied to it.
+    fn fault(&mut self, pd: usize, message: &Message) {
+        if pd >= self.children.len() || self.children[pd].life.state != State::Running {
+            return;
+        }
+        let fault = if message.label() == label::PANIC {
+            Fault::Panic { message: panic_text(message) }
+        } else {
+            sel4::Fault::read(message.label(), |i| message.word(i))
+                .and_then(arch::fault)
+                .unwrap_or(Fault::Strange { label: message.label() })
+        };
+        self.bury(pd, &fault);
+    }
+
+    /// Destroys a PD that failed, tells the person in one sentence, and starts it again when its time has come.
+    pub fn bury(&mut self, pd: usize, fault: &Fault) {
+        let now = self.clock.now_us();
+        let name = self.system.pds[pd].name.clone();
+        let child = &mut self.children[pd];
+        let reason = format!("{fault}");
+        let delay = child.life.failed(now);
+        child.last_failure = Some(reason.clone());
+        if let Err(failure) = child.domain.destroy() {
+            self.voice.say(Style::Error, &format!("{name} failed ({reason}) and cannot be cleared away: {failure}."));
+            return;
+        }
+        if delay == 0 {
+            let sentence = format!("{name} failed ({reason}) and was started again.");
+            self.revive(pd, &sentence);
+        } else {
+            let times = self.children[pd].life.failures_in_a_row();
+            self.voice.say(
+                Style::Error,
+                &format!("{name} failed ({reason}), {times} times in a row; it is started again in {}.", report::seconds(delay)),
+            );
+        }
+    }
+
+    fn revive(&mut self, pd: usize, sentence: &str) {
+        let now = self.clock.now_us();
+        let child = &mut self.children[pd];
+        let epoch = child.life.starts + 1;
+        let mut parts = Parts {
+            system: &self.system,
+            payload: self.payload,
+            shared: &self.shared,
+            memory: &mut self.memory,
+            window: &mut self.window,
+            tsc_hz: self.clock.hz,
+        };
+        match child.domain.rebuild(&self.system.pds[pd], epoch, &mut parts) {
+            Ok(()) => {
+                child.life.started(now);
+                self.voice.say(Style::Error, sentence);
+            }
+            Err(failure) => {
+                let name = &self.system.pds[pd].name;
+                self.voice.say(Style::Error, &format!("{name} cannot be started again: {failure}."));
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        self.voice.tick();
+        let now = self.clock.now_us();
+        for pd in 0..self.children.len() {
+            if self.children[pd].life.due(now) {
+                let sentence = format!("{} was started again.", self.system.pds[pd].name);
+                self.revive(pd, &sentence);
+            }
+        }
+    }
+
+    pub fn status(&mut self) {
+        let rows: Vec<report::Row<'_>> = self
+            .system
+            .pds
+            .iter()
+            .zip(&self.children)
+            .map(|(pd, child)| report::Row {
+                name: &pd.name,
+                trust: pd.trust,
+                life: &child.life,
+                memory_bytes: child.domain.bytes(),
+                last_failure: child.last_failure.as_deref(),
+                demoted: false,
+            })
+            .collect();
+        let root_bytes = self.image_bytes + self.shared.bytes;
+        let text = report::status(&self.system, &rows, self.clock.now_us(), root_bytes, self.memory.free_bytes());
+        self.voice.say(Style::Plain, &text);
+    }
+
+    pub fn caps(&mut self) {
+        let text = report::caps(&self.system);
+        self.voice.say(Style::Plain, &text);
+    }
+
+    pub fn quit(&mut self) {
+        self.voice.say(Style::Plain, "Switching off.");
+        arch::power_off(self.system.root.power_off, self.power_off);
+        self.voice.say(Style::Error, "This machine cannot be switched off from here; it is safe to cut the power.");
+    }
+}
+
+/// The text that a panicking PD put into the message registers.
+fn panic_text(message: &Message) -> String {
+    let length = (message.word(0) as usize).min(PANIC_BYTES).min(message.len().saturating_sub(1) * 8);
+    let mut bytes = Vec::with_capacity(length + 8);
+    for i in 0..length.div_ceil(8) {
+        bytes.extend_from_slice(&message.word(i + 1).to_le_bytes());
+    }
+    bytes.truncate(length);
+    clean(&bytes, PANIC_BYTES)
+}
