@@ -1,9 +1,10 @@
 //! Assistant and inference server: conversations to answer one way, answers piece by piece the other way, both on
 //! credited rings; and one small call that must not wait behind what lies in a ring, `stop`.
 //!
-//! * Whoever starts says `Hello` first. Inference drops what it finds on its ring when it starts, then says
-//!   [`Event::Hello`]; assistant sends nothing but [`Request::Hello`] before it has read one. So a request is either
-//!   known to be lost or is worked on: never both, never neither.
+//! * Inference says [`Event::Started`] when it starts, and passes over all requests before a [`Request::Hello`].
+//!   Assistant says that when it starts and whenever inference has started, and asks for nothing before it has read
+//!   the [`Event::Hello`] that answers it. So a request is either known to be lost or is worked on: never both, never
+//!   neither.
 //! * A conversation travels in pieces: [`Request::Begin`], its messages, [`Request::Generate`]. Each `Generate` and
 //!   `Embed` ends in exactly one [`Event::Done`], [`Event::Embedded`], [`Event::TooLong`] or [`Event::Failed`] with
 //!   its id, unless inference dies; then the ring's epoch changes.
@@ -38,8 +39,8 @@ pub enum Role {
 /// From assistant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
-    /// Assistant has started: everything asked before is dropped. Answered by [`Event::Hello`].
-    Hello,
+    /// Everything asked before is dropped. Answered by an [`Event::Hello`] with the same nonce.
+    Hello { nonce: u64 },
     /// A conversation follows, the oldest message first; one that was not finished is dropped.
     Begin { id: u64 },
     /// The next message, or the next piece of the one before it.
@@ -59,31 +60,64 @@ pub enum Request {
 /// From inference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    /// Inference has started, or answers [`Request::Hello`]; it owes nothing. `state` follows with each change.
-    Hello { state: State },
+    Started,
+    /// Answers [`Request::Hello`]: inference owes nothing. The state follows with each change.
+    Hello {
+        nonce: u64,
+        state: State,
+    },
     State(State),
     /// The request waits; `before` others come first.
-    Queued { id: u64, before: u16 },
+    Queued {
+        id: u64,
+        before: u16,
+    },
     /// Of `total` prompt tokens `done` were computed, `reused` of them taken from the prompt cache.
-    Prompt { id: u64, done: u32, total: u32, reused: u32 },
+    Prompt {
+        id: u64,
+        done: u32,
+        total: u32,
+        reused: u32,
+    },
     /// The next piece of the answer: whole characters.
-    Text { id: u64, text: String },
+    Text {
+        id: u64,
+        text: String,
+    },
     /// The answer is complete.
-    Done { id: u64, finish: Finish, figures: Figures },
+    Done {
+        id: u64,
+        finish: Finish,
+        figures: Figures,
+    },
     /// Elements `start..` of the vector; all pieces come in order, then `Embedded`.
-    Embedding { id: u64, start: u32, total: u32, values: Vec<f32> },
-    Embedded { id: u64 },
+    Embedding {
+        id: u64,
+        start: u32,
+        total: u32,
+        values: Vec<f32>,
+    },
+    Embedded {
+        id: u64,
+    },
     /// The conversation takes `tokens`, the context has room for `room` besides the answer. Nothing was computed:
     /// drop the oldest turns and ask again.
-    TooLong { id: u64, tokens: u32, room: u32 },
-    Failed { id: u64, failure: Failure },
+    TooLong {
+        id: u64,
+        tokens: u32,
+        room: u32,
+    },
+    Failed {
+        id: u64,
+        failure: Failure,
+    },
 }
 
 impl Event {
     /// The request that this belongs to.
     pub fn id(&self) -> Option<u64> {
         match self {
-            Event::Hello { .. } | Event::State(_) => None,
+            Event::Started | Event::Hello { .. } | Event::State(_) => None,
             Event::Queued { id, .. }
             | Event::Prompt { id, .. }
             | Event::Text { id, .. }
@@ -101,7 +135,10 @@ impl Event {
 pub enum State {
     /// A model is being loaded; requests wait for it.
     Loading,
-    Ready { model: Name, context_tokens: u32 },
+    Ready {
+        model: Name,
+        context_tokens: u32,
+    },
     /// No model can be loaded; the person was told why.
     NoModel,
 }

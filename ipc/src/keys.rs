@@ -30,11 +30,22 @@ pub struct Modifiers {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    Key { key: Key, modifiers: Modifiers },
+    Key {
+        key: Key,
+        modifiers: Modifiers,
+    },
     /// Text between the terminal's paste marks, in pieces; line ends are `\n`.
-    Paste { text: heapless::String<512>, last: bool },
+    Paste {
+        text: heapless::String<512>,
+        last: bool,
+    },
     /// Columns and rows, asked from the terminal by serial.
-    Size { columns: u16, rows: u16 },
+    Size {
+        columns: u16,
+        rows: u16,
+    },
     /// Bytes that were no UTF-8 and no key.
-    Invalid { bytes: u16 },
+    Invalid {
+        bytes: u16,
+    },
 }

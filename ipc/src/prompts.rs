@@ -11,7 +11,10 @@ pub const PROMPT_BYTES: usize = 16 * 1024;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Item {
     /// Answer this. `id` counts prompts since router's start.
-    Prompt { id: u64, text: String },
+    Prompt {
+        id: u64,
+        text: String,
+    },
     Command(Command),
 }
 

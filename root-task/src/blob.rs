@@ -28,7 +28,8 @@ pub fn read() -> Result<Blob, &'static str> {
             (start + core::mem::size_of::<BlobHeader>() as u64) as *const u8,
             header.spec_bytes as usize,
         );
-        let payload = core::slice::from_raw_parts((start + header.payload_offset) as *const u8, header.payload_bytes as usize);
+        let payload =
+            core::slice::from_raw_parts((start + header.payload_offset) as *const u8, header.payload_bytes as usize);
         let system: System = postcard::from_bytes(text).map_err(|_| "the specification does not decode")?;
         if system.version != VERSION {
             return Err("the specification is of another version");

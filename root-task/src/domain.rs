@@ -266,14 +266,16 @@ fn start_page(pd: &Pd, epoch: u64, parts: &Parts<'_>) -> Result<Vec<u8>, Failure
             start.tsc_hz = parts.tsc_hz;
             start.seed = arch::seed(entropy);
             let mut page = alloc::vec![0; 4];
-            let text = postcard::to_allocvec(&start).map_err(|_| Failure::Specification("a start page that does not encode"))?;
+            let text = postcard::to_allocvec(&start)
+                .map_err(|_| Failure::Specification("a start page that does not encode"))?;
             page.extend_from_slice(&text);
             page[..4].copy_from_slice(&(text.len() as u32).to_le_bytes());
             page
         }
         StartPage::Words(words) => {
             let seed = arch::seed(entropy).unwrap_or_default();
-            let mut seed = seed.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default())).cycle();
+            let mut seed =
+                seed.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default())).cycle();
             words
                 .iter()
                 .flat_map(|word| {

@@ -7,13 +7,20 @@ use crate::slots::NoSlots;
 #[derive(Debug)]
 pub enum Failure {
     /// No untyped block of 2^`bits` bytes is left.
-    NoMemory { bits: u8 },
+    NoMemory {
+        bits: u8,
+    },
     NoSlots,
     /// No device memory starts at this physical address.
-    NoDevice { paddr: u64 },
+    NoDevice {
+        paddr: u64,
+    },
     /// The specification names something that it does not contain.
     Specification(&'static str),
-    Kernel { what: &'static str, error: sel4::Error },
+    Kernel {
+        what: &'static str,
+        error: sel4::Error,
+    },
 }
 
 impl From<NoSlots> for Failure {

@@ -109,7 +109,14 @@ pub fn mint(from: Slot, to: Slot, rights: CapRights, data: CapData) -> Result<()
 }
 
 /// Puts a copy into slot `index` of the CNode in slot `cnode`, which has 2^`bits` slots.
-pub fn mint_into(from: Slot, cnode: Slot, bits: u8, index: u64, rights: CapRights, data: CapData) -> Result<(), Failure> {
+pub fn mint_into(
+    from: Slot,
+    cnode: Slot,
+    bits: u8,
+    index: u64,
+    rights: CapRights,
+    data: CapData,
+) -> Result<(), Failure> {
     let to = sel4::Slot::shallow(CNode(cnode), index, bits);
     to.mint_from(own(from), rights, data).map_err(refused("hand out a capability"))
 }

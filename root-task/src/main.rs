@@ -26,6 +26,7 @@ mod shared;
 mod slots;
 mod supervisor;
 mod voice;
+mod watch;
 mod window;
 
 use alloc::{format, vec::Vec};
@@ -45,6 +46,7 @@ use crate::{
     slots::Slots,
     supervisor::{Child, Supervisor},
     voice::Voice,
+    watch::Watch,
     window::Window,
 };
 
@@ -82,6 +84,7 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
     let mut memory = Memory::new(Slots::new(boot.empty()), untyped);
     let mut space = RootSpace;
     let mut window = Window::new(&mut space, &mut memory)?;
+    guard_stack(&boot)?;
     let shared = Shared::create(&system, &mut memory)?;
     shared.map_root(&system, &mut memory, &mut space)?;
     let mut voice = Voice::open(&system, &shared, &mut memory)?;
@@ -104,14 +107,39 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
             tsc_hz: clock.hz,
         };
         let domain = Domain::create(pd, 1, &mut parts)?;
-        children.push(Child { domain, life: Life::begun(clock.now_us()), last_failure: None });
+        children.push(Child { domain, life: Life::begun(clock.now_us()), last_failure: None, lowered: false });
     }
+    let watch = Watch::start(&system, &mut memory)?;
     give_up_authority(&system, &shared)?;
 
     let boot_us = clock.now_us();
     voice.say(Style::Plain, &report::banner(&system, boot_us, report::reaches_network(&system)));
     let image_bytes = boot.image_frames().count() as u64 * spec::PAGE;
-    Ok(Supervisor { system, payload: blob.payload, shared, memory, window, clock, voice, children, power_off, image_bytes })
+    Ok(Supervisor {
+        system,
+        payload: blob.payload,
+        shared,
+        memory,
+        window,
+        watch,
+        clock,
+        voice,
+        children,
+        power_off,
+        image_bytes,
+    })
+}
+
+/// Unmaps the page below root's stack: an overflow is a fault, not a silent overwrite.
+fn guard_stack(boot: &BootInfo) -> Result<(), Failure> {
+    extern "C" {
+        static __image_start: u8;
+        static __stack_guard: u8;
+    }
+    // The kernel hands out the image's frames in the order of their addresses. Only the addresses are taken here.
+    let (start, guard) = (&raw const __image_start as u64, &raw const __stack_guard as u64);
+    let frame = boot.image_frames().start + (guard - start) / spec::PAGE;
+    kernel::unmap(frame)
 }
 
 /// Root hears ticks while it waits for messages.

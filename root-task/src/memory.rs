@@ -120,7 +120,8 @@ impl Memory {
             let first = self.slots.take(2)?;
             kernel::retype(block.slot, Kind::Untyped(half), first, 2)?;
             self.devices[at] = Untyped { bits: half, slot: first, ..block };
-            self.devices.insert(at + 1, Untyped { bits: half, slot: first + 1, paddr: block.paddr + (1 << half), ..block });
+            self.devices
+                .insert(at + 1, Untyped { bits: half, slot: first + 1, paddr: block.paddr + (1 << half), ..block });
         }
     }
 }

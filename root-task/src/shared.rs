@@ -59,7 +59,16 @@ impl Shared {
             let slot = memory.slots.take(1)?;
             match irq.source {
                 IrqSource::IoApic { ioapic, pin, level, active_low, vector } => init::IRQ_CONTROL
-                    .get_ioapic(init::CNODE, slot, 64, ioapic.into(), pin.into(), level.into(), active_low.into(), vector.into())
+                    .get_ioapic(
+                        init::CNODE,
+                        slot,
+                        64,
+                        ioapic.into(),
+                        pin.into(),
+                        level.into(),
+                        active_low.into(),
+                        vector.into(),
+                    )
                     .map_err(kernel::refused("hand out an interrupt"))?,
                 IrqSource::Gic { .. } => return Err(Failure::Specification("an interrupt of another platform")),
             }
@@ -85,7 +94,8 @@ impl Shared {
         for pd in &system.pds {
             for cap in &pd.caps {
                 let Object::Irq(irq) = cap.object else { continue };
-                let notification = pd.notification.ok_or(Failure::Specification("an interrupt without a notification"))?;
+                let notification =
+                    pd.notification.ok_or(Failure::Specification("an interrupt without a notification"))?;
                 let source = *get(&self.notifications, notification)?;
                 let badged = memory.slots.take(1)?;
                 kernel::mint(source, badged, CapRights::WRITE, kernel::badge(cap.badge))?;
@@ -149,7 +159,11 @@ impl Shared {
             (_, false) => Access::Read,
         };
         let step = area.page.bytes();
-        Ok(self.frames(map.memory)?.iter().enumerate().map(move |(i, &frame)| (frame, map.vaddr + i as u64 * step, access)))
+        Ok(self
+            .frames(map.memory)?
+            .iter()
+            .enumerate()
+            .map(move |(i, &frame)| (frame, map.vaddr + i as u64 * step, access)))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     memory::Memory,
     shared::Shared,
     voice::Voice,
+    watch::{Verdict, Watch},
     window::Window,
 };
 
@@ -29,6 +30,7 @@ pub struct Supervisor {
     pub shared: Shared,
     pub memory: Memory,
     pub window: Window,
+    pub watch: Watch,
     pub clock: Clock,
     pub voice: Voice,
     pub children: Vec<Child>,
@@ -42,6 +44,8 @@ pub struct Child {
     pub domain: Domain,
     pub life: Life,
     pub last_failure: Option<String>,
+    /// It spun and was put below its neighbours.
+    pub lowered: bool,
 }
 
 impl Supervisor {
@@ -95,7 +99,10 @@ impl Supervisor {
             let times = self.children[pd].life.failures_in_a_row();
             self.voice.say(
                 Style::Error,
-                &format!("{name} failed ({reason}), {times} times in a row; it is started again in {}.", report::seconds(delay)),
+                &format!(
+                    "{name} failed ({reason}), {times} times in a row; it is started again in {}.",
+                    report::seconds(delay)
+                ),
             );
         }
     }
@@ -115,6 +122,7 @@ impl Supervisor {
         match child.domain.rebuild(&self.system.pds[pd], epoch, &mut parts) {
             Ok(()) => {
                 child.life.started(now);
+                child.lowered = false;
                 self.voice.say(Style::Error, sentence);
             }
             Err(failure) => {
@@ -133,6 +141,17 @@ impl Supervisor {
                 self.revive(pd, &sentence);
             }
         }
+        self.look_for_spinners(now);
+    }
+
+    fn look_for_spinners(&mut self, now: u64) {
+        let children = &self.children;
+        let running = |pd: usize| (children[pd].life.state == State::Running).then_some(&children[pd].domain);
+        if let Verdict::Lowered(pd) = self.watch.look(now, &self.system, running) {
+            self.children[pd].lowered = true;
+            let name = &self.system.pds[pd].name;
+            self.voice.say(Style::Error, &format!("{name} takes all the time it gets; it now runs after the others."));
+        }
     }
 
     pub fn status(&mut self) {
@@ -147,7 +166,7 @@ impl Supervisor {
                 life: &child.life,
                 memory_bytes: child.domain.bytes(),
                 last_failure: child.last_failure.as_deref(),
-                demoted: false,
+                lowered: child.lowered,
             })
             .collect();
         let root_bytes = self.image_bytes + self.shared.bytes;

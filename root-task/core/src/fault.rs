@@ -53,7 +53,9 @@ impl fmt::Display for Fault {
                 write!(f, "{name} exception {number} (code {code:#x}) at {ip:#x}")
             }
             Fault::UnknownSyscall { number, ip } => write!(f, "unknown system call {} at {ip:#x}", *number as i64),
-            Fault::Capability { address, ip } => write!(f, "it used capability {address:#x}, which it does not hold, at {ip:#x}"),
+            Fault::Capability { address, ip } => {
+                write!(f, "it used capability {address:#x}, which it does not hold, at {ip:#x}")
+            }
             Fault::Panic { message } => write!(f, "panic: {message}"),
             Fault::Spin { milliseconds } => write!(f, "it kept the processor for {milliseconds} ms"),
             Fault::Strange { label } => write!(f, "a message with the unknown label {label:#x}"),

@@ -78,7 +78,8 @@ pub struct Row<'a> {
     pub life: &'a Life,
     pub memory_bytes: u64,
     pub last_failure: Option<&'a str>,
-    pub demoted: bool,
+    /// It spun and runs after its neighbours.
+    pub lowered: bool,
 }
 
 pub fn trust(trust: Trust) -> &'static str {
@@ -105,7 +106,7 @@ pub fn status(system: &System, rows: &[Row<'_>], now_us: u64, root_bytes: u64, f
     let _ = write!(text, "\n{:<10} {:<8} {:<10} {:>6} {:>10}", "root", "trusted", "running", 1, bytes(root_bytes));
     for row in rows {
         let state = match row.life.state {
-            State::Running if row.demoted => String::from("slowed"),
+            State::Running if row.lowered => String::from("slowed"),
             State::Running => String::from("running"),
             State::Waiting { until_us } => format!("in {}", seconds(until_us.saturating_sub(now_us))),
         };
@@ -127,7 +128,8 @@ pub fn status(system: &System, rows: &[Row<'_>], now_us: u64, root_bytes: u64, f
 
 /// `/caps`: every part, what it holds, in the layout's words.
 pub fn caps(system: &System) -> String {
-    let mut text = String::from("root (trusted): everything at boot; now the CNodes, spare memory, and what restarts need.");
+    let mut text =
+        String::from("root (trusted): everything at boot; now the CNodes, spare memory, and what restarts need.");
     for pd in &system.pds {
         let _ = write!(text, "\n{} ({}): {}", pd.name, trust(pd.trust), pd.purpose);
         for channel in &system.channels {

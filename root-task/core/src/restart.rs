@@ -10,7 +10,9 @@ pub const MAX_DELAY_US: u64 = 30_000_000;
 pub enum State {
     Running,
     /// Destroyed; made anew at this time (microseconds since boot).
-    Waiting { until_us: u64 },
+    Waiting {
+        until_us: u64,
+    },
 }
 
 /// The life of one PD.

@@ -40,6 +40,12 @@ pub fn set_registers(tcb: Tcb, thread: &Thread) -> sel4::Result<()> {
     tcb.write_registers(false, 0, UserContext::WORDS as u64, context)
 }
 
+/// Starts a thread of root's own.
+pub fn start_at(tcb: Tcb, entry: u64, stack_top: u64) -> sel4::Result<()> {
+    let context = UserContext { rip: entry, rsp: stack_top - 8, rflags: 0x2, ..UserContext::default() };
+    tcb.write_registers(true, 0, UserContext::WORDS as u64, context)
+}
+
 /// Fresh entropy for one start of a PD.
 pub fn seed(source: Entropy) -> Option<[u8; 32]> {
     match source {

@@ -1,0 +1,117 @@
+//! Notices a PD that keeps core 0 to itself, and puts it below its neighbours.
+//!
+//! This kernel has no CPU budgets. A sentinel thread of root's runs below the servers and above llama: when it gets no
+//! time for longer than the layout's limit, some server spins. Root then lowers one server after the other, a tick
+//! each, until the sentinel runs again; the one that did it stays lowered until it is started anew.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use sel4::{arch::VSpace, CNode, CPtr, CapData, CapRights, Notification, PrioProps, Tcb};
+use spec::System;
+
+use crate::{
+    arch,
+    domain::Domain,
+    kernel::{self, Kind},
+    memory::Memory,
+    root_space,
+    slots::Slot,
+    Failure,
+};
+
+const STACK: usize = 4096;
+/// Slot of the notification in the sentinel's own CSpace, which holds nothing else.
+const SENTINEL_SLOT: u64 = 1;
+const SENTINEL_CNODE_BITS: u8 = 1;
+
+#[repr(align(16))]
+struct Stack(#[allow(dead_code)] [u8; STACK]);
+static mut SENTINEL_STACK: Stack = Stack([0; STACK]);
+/// Counts the sentinel's turns.
+static TURNS: AtomicU64 = AtomicU64::new(0);
+
+pub struct Watch {
+    /// Wakes the sentinel.
+    bell: Slot,
+    limit_us: u64,
+    turns: u64,
+    last_turn_us: u64,
+    low: u8,
+    suspect: Option<usize>,
+}
+
+/// What a look at the sentinel found.
+pub enum Verdict {
+    Quiet,
+    /// This PD is the one that spins; it has been put below the others.
+    Lowered(usize),
+}
+
+extern "C" fn sentinel() -> ! {
+    loop {
+        Notification(SENTINEL_SLOT).wait();
+        TURNS.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Watch {
+    pub fn start(system: &System, memory: &mut Memory) -> Result<Watch, Failure> {
+        let priorities = || system.pds.iter().flat_map(|pd| &pd.threads).map(|thread| thread.priority);
+        let low = priorities().min().unwrap_or(1);
+        let objects = memory.objects(&[Kind::Tcb, Kind::CNode(SENTINEL_CNODE_BITS), Kind::Notification])?;
+        let [tcb, cnode, bell] = objects.slots[..] else { return Err(Failure::Specification("three objects")) };
+        kernel::mint_into(bell, cnode, SENTINEL_CNODE_BITS, SENTINEL_SLOT, CapRights::READ, CapData::NONE)?;
+        let tcb = Tcb(tcb);
+        tcb.configure(
+            0,
+            PrioProps::fixed(low + 1),
+            CNode(cnode),
+            CapData::skip_guard(SENTINEL_CNODE_BITS),
+            VSpace(root_space::VSPACE),
+            CapData::NONE,
+            0,
+            CPtr::NULL,
+        )
+        .map_err(kernel::refused("configure the sentinel"))?;
+        let top = &raw const SENTINEL_STACK as u64 + STACK as u64;
+        arch::start_at(tcb, sentinel as *const () as u64, top).map_err(kernel::refused("start the sentinel"))?;
+        Ok(Watch { bell, limit_us: system.root.spin_limit_us, turns: 0, last_turn_us: 0, low, suspect: None })
+    }
+
+    /// Called with every tick.
+    pub fn look<'a>(&mut self, now_us: u64, system: &System, domain: impl Fn(usize) -> Option<&'a Domain>) -> Verdict {
+        let turns = TURNS.load(Ordering::Relaxed);
+        let ran = turns != self.turns;
+        self.turns = turns;
+        Notification(self.bell).signal();
+        if ran {
+            self.last_turn_us = now_us;
+            return match self.suspect.take() {
+                Some(pd) => Verdict::Lowered(pd),
+                None => Verdict::Quiet,
+            };
+        }
+        if now_us.saturating_sub(self.last_turn_us) < self.limit_us {
+            return Verdict::Quiet;
+        }
+        // The suspect before was not it: it gets its place back, the next one is lowered.
+        let next = match self.suspect {
+            Some(pd) => {
+                self.give_back(pd, system, domain(pd));
+                pd + 1
+            }
+            None => 0,
+        };
+        self.suspect = (next..system.pds.len()).find(|&pd| {
+            let lowers = system.pds[pd].threads.iter().any(|thread| thread.priority > self.low && thread.core == 0);
+            lowers && domain(pd).is_some_and(|domain| domain.tcb(0).set_priority(self.low).is_ok())
+        });
+        Verdict::Quiet
+    }
+
+    fn give_back(&self, pd: usize, system: &System, domain: Option<&Domain>) {
+        if let Some(domain) = domain {
+            let _ = domain.tcb(0).set_priority(system.pds[pd].threads[0].priority);
+        }
+    }
+}
