@@ -2,7 +2,7 @@
 
 use crate::addresses::round_up;
 use crate::error::{Error, Result};
-use crate::{Program, Resolved};
+use crate::{elf, Program, Resolved};
 use spec::{BlobHeader, BLOB_MAGIC, PAGE};
 
 /// Header, specification, and from the next page on the payload.
@@ -28,7 +28,11 @@ pub fn append_to_root(root: &[u8], blob: &[u8]) -> Result<Vec<u8>> {
     const EHDR: u64 = 64;
     const PHDR: u64 = 56;
     let program = Program::parse_any("root-task", root)?;
-    let end = program.segments.last().map(|s| s.end()).unwrap_or(0);
+    let last = program.segments.last().map_or(0, |s| s.end());
+    let end = elf::symbol("root-task", root, "__image_end")?.unwrap_or(last);
+    if round_up(end, PAGE) < last {
+        return Err(Error::Elf { program: "root-task".into(), why: "its __image_end lies before its end".into() });
+    }
     let mut parts: Vec<(u64, u64, u32, &[u8])> = program
         .segments
         .iter()

@@ -91,6 +91,19 @@ impl Program {
     }
 }
 
+/// Value of a defined symbol.
+pub fn symbol(name: &str, file: &[u8], wanted: &str) -> Result<Option<u64>> {
+    let elf_error = |e: object::Error| Error::Elf { program: name.into(), why: e.to_string() };
+    let header = Header::parse(file).map_err(elf_error)?;
+    let endian = header.endian().map_err(elf_error)?;
+    let sections = header.sections(endian, file).map_err(elf_error)?;
+    let symbols = sections.symbols(endian, file, object::elf::SHT_SYMTAB).map_err(elf_error)?;
+    let found = symbols.iter().find(|s| {
+        s.st_shndx(endian) != SHN_UNDEF && symbols.symbol_name(endian, s).is_ok_and(|n| n == wanted.as_bytes())
+    });
+    Ok(found.map(|s| s.st_value(endian)))
+}
+
 fn undefined(header: &Header, endian: LE, file: &[u8]) -> object::Result<Option<String>> {
     let sections = header.sections(endian, file)?;
     for kind in [object::elf::SHT_SYMTAB, object::elf::SHT_DYNSYM] {

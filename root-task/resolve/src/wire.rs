@@ -424,3 +424,19 @@ impl Wire<'_> {
         Ok(())
     }
 }
+
+impl PdPlan {
+    pub fn ring_in(&self, wanted: &str) -> Option<RingIn> {
+        self.constants.iter().find_map(|c| match c {
+            Constant::RingIn { name, ring, .. } if name == wanted => Some(*ring),
+            _ => None,
+        })
+    }
+
+    pub fn ring_out(&self, wanted: &str) -> Option<RingOut> {
+        self.constants.iter().find_map(|c| match c {
+            Constant::RingOut { name, ring, .. } if name == wanted => Some(*ring),
+            _ => None,
+        })
+    }
+}
