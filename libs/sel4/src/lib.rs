@@ -36,5 +36,6 @@ pub use message::{
 /// A machine word.
 pub type Word = u64;
 
-/// Label of the message that wakes a caller whose server is gone (overlay).
-pub const SERVER_DIED: Option<Word> = consts::SERVER_DIED_LABEL;
+/// Badge of the message that wakes a caller whose server died before it replied (overlay). The badge of a reply is 0,
+/// so no server can send this.
+pub const DEAD_SERVER: Badge = Badge(consts::DEAD_SERVER_BADGE);

@@ -87,10 +87,10 @@ impl Writer<'_> {
             writeln!(self.out, "pub const {rust}: Word = {value:#x};").expect("a string");
         }
         // What the overlay adds, so that user space can name it whether or not it is there.
-        let died = self.headers.constant("seL4_ServerDied");
+        let dead = self.headers.constant("seL4_DeadServer").map_or(0, |v| v as u64);
         self.line(&format!(
-            "/// Label of the message that wakes a caller whose server is gone, if this kernel sends one.\n\
-             pub const SERVER_DIED_LABEL: Option<Word> = {died:?};"
+            "/// Badge (and label) of the message that wakes a caller whose server is gone; 0 if this kernel sends none.\n\
+             pub const DEAD_SERVER_BADGE: Word = {dead:#x};"
         ));
         self.line("}");
         Ok(())
