@@ -1,0 +1,203 @@
+//! Killing a protection domain (PD) in the running release image.
+//!
+//! The image has no door for this, so the harness comes from below: it finds the PD's page tables in the machine's
+//! memory and overwrites the PD's code, through QEMU's debugger port, with an instruction that does not exist. Every
+//! thread of the PD faults at its next step, wherever it waits. Root makes a dead PD anew from the boot image, so the
+//! new one is whole.
+//!
+//! How a PD is found: all address spaces share the kernel's half. From the page table root that a core runs on, the
+//! entry for the kernel is known; every page of memory with the same entry in the same place is the root of an address
+//! space. Which PD it belongs to is seen from its own code: the first bytes at the entry point that its ELF says.
+
+use crate::{ensure, machine::Machine, Failure, Result};
+use std::{fs::File, os::unix::fs::FileExt};
+
+const PAGE: u64 = 4096;
+const ENTRIES: usize = 512;
+/// The entry of the root table that maps the kernel, the same in every address space (x86_64).
+const KERNEL_ENTRY: usize = 511;
+/// One byte, and no instruction in 64-bit mode (`push es` once): whichever byte is next, the fault is the same.
+const POISON: u8 = 0x06;
+
+const PRESENT: u64 = 1;
+const WRITE: u64 = 1 << 1;
+const USER: u64 = 1 << 2;
+const ACCESSED_DIRTY: u64 = 3 << 5;
+const LARGE: u64 = 1 << 7;
+const NO_EXECUTE: u64 = 1 << 63;
+const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+
+/// How a PD is told from the others.
+#[derive(Clone, Debug)]
+pub struct Signature {
+    pub name: String,
+    /// A place in its code and what stands there in its ELF.
+    pub vaddr: u64,
+    pub bytes: Vec<u8>,
+    /// Its code: start and end of the executable segments.
+    pub code: Vec<(u64, u64)>,
+}
+
+/// Overwrites the code of the PD while the machine stands still. Says how many pages that were.
+pub fn kill(machine: &mut Machine, signature: &Signature) -> Result<usize> {
+    let mut debugger = machine.debugger()?;
+    let memory = machine.memory()?;
+    let roots = machine.qmp.page_table_roots()?;
+    let spaces = address_spaces(&memory, &roots)?;
+    let mut found: Vec<u64> = Vec::new();
+    for root in spaces {
+        if read_virtual(&memory, root, signature.vaddr, signature.bytes.len())?.as_deref() == Some(&signature.bytes) {
+            found.push(root);
+        }
+    }
+    let &[root] = found.as_slice() else {
+        debugger.detach()?;
+        return Err(Failure::new(format!("{} address spaces look like {}'s", found.len(), signature.name)));
+    };
+    debugger.physical(true)?;
+    let mut pages = 0;
+    for &(start, end) in &signature.code {
+        let mut at = start & !(PAGE - 1);
+        while at < end {
+            if let Some(page) = translate(&memory, root, at)? {
+                ensure!(page.executable && !page.writable, "the code of {} at {at:#x} is not code", signature.name);
+                debugger.write(page.paddr, &[POISON; PAGE as usize])?;
+                pages += 1;
+            }
+            at += PAGE;
+        }
+    }
+    debugger.detach()?;
+    ensure!(pages > 0, "{} has no code", signature.name);
+    Ok(pages)
+}
+
+/// Root tables of all address spaces in memory. `running` are those that the cores use now.
+pub fn address_spaces(memory: &File, running: &[u64]) -> Result<Vec<u64>> {
+    let mut kernel = Vec::new();
+    for root in running {
+        let entry = read_entry(memory, *root, KERNEL_ENTRY)? & !ACCESSED_DIRTY;
+        if !kernel.contains(&entry) {
+            kernel.push(entry);
+        }
+    }
+    let bytes = memory.metadata()?.len();
+    const STEP: usize = 2 << 20;
+    let mut buffer = vec![0; STEP];
+    let mut roots = Vec::new();
+    let mut at = 0;
+    while at < bytes {
+        let count = STEP.min((bytes - at) as usize);
+        memory.read_exact_at(&mut buffer[..count], at)?;
+        for (index, page) in buffer[..count].chunks_exact(PAGE as usize).enumerate() {
+            let entry = word(page, KERNEL_ENTRY);
+            if entry & PRESENT != 0 && kernel.contains(&(entry & !ACCESSED_DIRTY)) {
+                roots.push(at + index as u64 * PAGE);
+            }
+        }
+        at += count as u64;
+    }
+    Ok(roots)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Translation {
+    pub paddr: u64,
+    pub writable: bool,
+    pub executable: bool,
+}
+
+/// Where a user address leads in an address space.
+pub fn translate(memory: &File, root: u64, vaddr: u64) -> Result<Option<Translation>> {
+    let mut table = root;
+    let mut writable = true;
+    let mut executable = true;
+    for shift in [39, 30, 21, 12] {
+        let entry = read_entry(memory, table, (vaddr >> shift) as usize % ENTRIES)?;
+        if entry & (PRESENT | USER) != PRESENT | USER {
+            return Ok(None);
+        }
+        writable &= entry & WRITE != 0;
+        executable &= entry & NO_EXECUTE == 0;
+        if shift == 12 || (entry & LARGE != 0 && shift < 39) {
+            let inside = (1 << shift) - 1;
+            let paddr = (entry & ADDRESS & !inside) | (vaddr & inside);
+            return Ok(Some(Translation { paddr, writable, executable }));
+        }
+        table = entry & ADDRESS;
+    }
+    unreachable!("the last level ends the walk")
+}
+
+/// Bytes as the address space sees them; `None` where nothing is mapped.
+pub fn read_virtual(memory: &File, root: u64, vaddr: u64, bytes: usize) -> Result<Option<Vec<u8>>> {
+    let mut out = Vec::with_capacity(bytes);
+    while out.len() < bytes {
+        let at = vaddr + out.len() as u64;
+        let Some(page) = translate(memory, root, at)? else { return Ok(None) };
+        let count = (PAGE - at % PAGE).min((bytes - out.len()) as u64) as usize;
+        let mut part = vec![0; count];
+        memory.read_exact_at(&mut part, page.paddr)?;
+        out.extend(part);
+    }
+    Ok(Some(out))
+}
+
+fn read_entry(memory: &File, table: u64, index: usize) -> Result<u64> {
+    if table + PAGE > memory.metadata()?.len() {
+        return Ok(0);
+    }
+    let mut bytes = [0; 8];
+    memory.read_exact_at(&mut bytes, table + index as u64 * 8)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn word(page: &[u8], index: usize) -> u64 {
+    u64::from_le_bytes(page[index * 8..index * 8 + 8].try_into().expect("eight bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Folder;
+
+    /// Memory with two address spaces; the first maps one small page of code and one large page.
+    fn memory(folder: &Folder) -> File {
+        let path = folder.0.join("memory");
+        let mut bytes = vec![0u8; 8 << 20];
+        let mut set = |table: usize, index: usize, entry: u64| {
+            bytes[table + index * 8..table + index * 8 + 8].copy_from_slice(&entry.to_le_bytes());
+        };
+        for root in [0x1000, 0x9000] {
+            set(root, 511, 0x5000 | PRESENT | WRITE);
+        }
+        set(0x9000, 511, 0x5000 | PRESENT | WRITE | ACCESSED_DIRTY);
+        set(0x1000, 0, 0x2000 | PRESENT | WRITE | USER);
+        set(0x2000, 0, 0x3000 | PRESENT | WRITE | USER);
+        set(0x3000, 2, 0x4000 | PRESENT | WRITE | USER);
+        set(0x3000, 3, 0x40_0000 | PRESENT | WRITE | USER | LARGE | NO_EXECUTE);
+        set(0x4000, 1, 0x6000 | PRESENT | USER);
+        bytes[0x6010..0x6014].copy_from_slice(b"code");
+        std::fs::write(&path, bytes).unwrap();
+        File::open(path).unwrap()
+    }
+
+    #[test]
+    fn address_spaces_are_found_by_the_kernel_half() {
+        let folder = Folder::new().unwrap();
+        assert_eq!(address_spaces(&memory(&folder), &[0x1000]).unwrap(), [0x1000, 0x9000]);
+    }
+
+    #[test]
+    fn user_addresses_are_translated() {
+        let folder = Folder::new().unwrap();
+        let memory = memory(&folder);
+        let code = translate(&memory, 0x1000, 0x40_1010).unwrap().unwrap();
+        assert_eq!(code, Translation { paddr: 0x6010, writable: false, executable: true });
+        let data = translate(&memory, 0x1000, 0x61_2345).unwrap().unwrap();
+        assert_eq!(data, Translation { paddr: 0x41_2345, writable: true, executable: false });
+        assert_eq!(translate(&memory, 0x1000, 0x40_2000).unwrap(), None);
+        assert_eq!(translate(&memory, 0x9000, 0x40_1010).unwrap(), None);
+        assert_eq!(read_virtual(&memory, 0x1000, 0x40_1010, 4).unwrap().unwrap(), b"code");
+    }
+}
