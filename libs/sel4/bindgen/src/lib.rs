@@ -71,31 +71,27 @@ struct Arch {
     name: &'static str,
     /// Name of the `arch_include` folder.
     family: &'static str,
+    /// Its platform folder, where there is only one.
+    platform: Option<&'static str>,
     /// Message words that travel in registers.
     message_registers: usize,
 }
 
 const ARCHITECTURES: [Arch; 2] = [
-    Arch { name: "x86_64", family: "x86", message_registers: 4 },
-    Arch { name: "aarch64", family: "arm", message_registers: 4 },
+    Arch { name: "x86_64", family: "x86", platform: Some("pc99"), message_registers: 4 },
+    Arch { name: "aarch64", family: "arm", platform: None, message_registers: 4 },
 ];
 
-/// Bindings for the kernel whose (patched, configured) source lies in `sel4`: the folder with `libsel4/` in it and
-/// `autoconf.h` at `include/plat/PLATFORM/autoconf.h`.
+/// Bindings for the kernel whose (patched, configured) source lies in `sel4`: the folder with `libsel4/` in it, and the
+/// configuration where the kernel's build puts it.
 pub fn generate(sel4: &Path, arch: &str) -> Result<String, Error> {
-    let platforms = sel4.join("include/plat");
-    let mut found = Vec::new();
-    for entry in fs::read_dir(&platforms).map_err(|e| Error::new(&platforms, e.to_string()))? {
-        let file = entry.map_err(|e| Error::new(&platforms, e.to_string()))?.path().join("autoconf.h");
-        if file.exists() {
-            found.push(file);
-        }
-    }
-    match found.as_slice() {
-        [one] => generate_with(sel4, arch, &Config::read(&[one])?),
-        [] => Err(Error::new(platforms, "no platform folder has an autoconf.h")),
-        _ => Err(Error::new(platforms, "more than one platform folder has an autoconf.h")),
-    }
+    let platform = ARCHITECTURES
+        .iter()
+        .find(|a| a.name == arch)
+        .and_then(|a| a.platform)
+        .ok_or_else(|| Error::new(sel4, format!("no single platform of {arch} known: name the configuration")))?;
+    let config = sel4.join("include/plat").join(platform).join("autoconf.h");
+    generate_with(sel4, arch, &Config::read(&[config])?)
 }
 
 /// As [`generate`], with the configuration given.

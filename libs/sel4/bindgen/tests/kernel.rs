@@ -81,7 +81,7 @@ fn aarch64_is_understood_too() {
 #[test]
 fn an_unknown_architecture_and_a_missing_configuration_are_errors() {
     assert!(generate_with(&kernel(), "riscv64", &platform()).is_err());
-    // The source as it comes has no autoconf.h.
+    // The source as it comes is not configured.
     let error = generate(&kernel(), "x86_64").unwrap_err();
     assert!(error.to_string().contains("autoconf.h"), "{error}");
 }
