@@ -23,7 +23,7 @@ mod wire;
 
 pub use blob::{append_to_root, blob};
 pub use elf::Program;
-pub use error::Error;
+pub use error::{size, Error};
 pub use needs::{needs, Need, Needs};
 pub use parse::{Channel, ChannelKind, Device, Layout, Mode, Pd, ProgramKind};
 pub use resolve::{resolve, Machine, ModelFile, Resolved};

@@ -100,7 +100,7 @@ impl Wiring {
         format!(
             "// Generated from root-task/layout: what {} holds. Do not edit.\n\
              #[allow(unused_imports)]\n\
-             use spec::handle::{{Client, DisplayIn, Irq, Memory, Ports, RingIn, RingOut, Server, Signal, Tick}};\n\n{lines}",
+             use pd::handle::{{Client, DisplayIn, Irq, Memory, Ports, RingIn, RingOut, Server, Signal, Tick}};\n\n{lines}",
             table.name
         )
     }

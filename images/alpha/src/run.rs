@@ -1,0 +1,50 @@
+//! `alpha run` and `alpha image`.
+
+use crate::cargo::Toolchain;
+use crate::qemu::{self, Accel, Config, Serial};
+use crate::{image, kvm, terminal, Boot, Error, Programs, Progress, Result, Tree, Variant, Wish};
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub wish: Wish,
+    pub kvm: bool,
+    pub debug_kernel: bool,
+    pub serial_socket: Option<PathBuf>,
+    pub qmp: Option<PathBuf>,
+    pub gdb: Option<PathBuf>,
+    pub paused: bool,
+}
+
+pub fn build(tree: &Tree, toolchain: &Toolchain, options: &Options, progress: &mut Progress) -> Result<Boot> {
+    let variant = if options.debug_kernel { Variant::Debug } else { Variant::Release };
+    let programs = Programs::build(tree, toolchain, variant, progress)?;
+    progress.step("putting the image together");
+    image::make(tree, &programs, &options.wish)
+}
+
+/// Ends with QEMU's exit code.
+pub fn run(tree: &Tree, toolchain: &Toolchain, options: &Options) -> Result<i32> {
+    if options.kvm {
+        kvm::check()?;
+        eprintln!("alpha: --kvm is not tested by this project.");
+    }
+    let mut progress = Progress::new();
+    let boot = build(tree, toolchain, options, &mut progress)?;
+    progress.finish();
+    let mut config = Config::new(&boot);
+    config.accel = if options.kvm { Accel::Kvm } else { Accel::Tcg };
+    if let Some(path) = &options.serial_socket {
+        config.serial = Serial::Socket(path.clone());
+    }
+    config.qmp = options.qmp.clone();
+    config.gdb = options.gdb.clone();
+    config.paused = options.paused;
+
+    let _saved = terminal::Saved::now();
+    let status = qemu::command(&config).status().map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::ToolMissing(qemu::QEMU.into()),
+        _ => Error::Qemu(e.to_string()),
+    })?;
+    Ok(status.code().unwrap_or(1))
+}
