@@ -81,7 +81,6 @@ fn aarch64_is_understood_too() {
 #[test]
 fn an_unknown_architecture_and_a_missing_configuration_are_errors() {
     assert!(generate_with(&kernel(), "riscv64", &platform()).is_err());
-    // The source as it comes is not configured.
-    let error = generate(&kernel(), "x86_64").unwrap_err();
-    assert!(error.to_string().contains("autoconf.h"), "{error}");
+    // aarch64 has several platforms, so nobody can guess which is meant.
+    assert!(generate(&kernel(), "aarch64").is_err());
 }
