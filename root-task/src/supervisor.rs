@@ -154,7 +154,7 @@ impl Supervisor {
         }
     }
 
-    pub fn status(&mut self) {
+    pub fn show_status(&mut self) {
         let rows: Vec<report::Row<'_>> = self
             .system
             .pds
@@ -174,12 +174,12 @@ impl Supervisor {
         self.voice.say(Style::Plain, &text);
     }
 
-    pub fn caps(&mut self) {
+    pub fn show_caps(&mut self) {
         let text = report::caps(&self.system);
         self.voice.say(Style::Plain, &text);
     }
 
-    pub fn quit(&mut self) {
+    pub fn switch_off(&mut self) {
         self.voice.say(Style::Plain, "Switching off.");
         arch::power_off(self.system.root.power_off, self.power_off);
         self.voice.say(Style::Error, "This machine cannot be switched off from here; it is safe to cut the power.");

@@ -36,7 +36,6 @@ mod notify;
 #[cfg(target_os = "none")]
 mod panic;
 mod rings;
-pub mod rpc;
 mod shared;
 mod start;
 mod text;
@@ -47,6 +46,7 @@ mod tls;
 pub use logger::dropped as log_lines_dropped;
 pub use notify::{Doorbell, Irq, Notification};
 pub use ring::{PopError, PushError};
+pub use rpc;
 pub use rings::{RingIn, RingOut};
 pub use shared::SharedPage;
 pub use spec::{handle, Start};

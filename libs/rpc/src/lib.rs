@@ -11,6 +11,7 @@
 //!
 //! Up to 32 bytes travel in registers and take the kernel's fast path; up to 960 go through the IPC buffer. A caller
 //! whose server dies before it replied is woken by the kernel with a badge that no reply has.
+#![cfg_attr(not(test), no_std)]
 
 use ipc::{status, CallError, Reply, Transport, MESSAGE_BYTES};
 use sel4::{Badge, Endpoint, Message, MessageInfo, MAX_WORDS};
@@ -103,6 +104,20 @@ pub fn call(endpoint: Endpoint, version: u16, request: &[u8], reply: &mut [u8]) 
     Ok((status, length))
 }
 
+/// Copies the request out of a message that came in, for a server with a receive loop of its own. Gives the protocol's
+/// version and the length; `None` if the message is no request.
+pub fn request(message: &Message, bytes: &mut [u8; MESSAGE_BYTES]) -> Option<(u16, usize)> {
+    let (version, length) = read_info(message.info)?;
+    take(message, &mut bytes[..length]);
+    Some((version, length))
+}
+
+/// Replies to the last caller.
+pub fn reply(status: u16, bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(MESSAGE_BYTES)];
+    sel4::reply(info(status, bytes.len()), put(bytes));
+}
+
 /// The calling end of an endpoint: what a protocol's client is built on.
 #[derive(Clone, Copy, Debug)]
 pub struct Client(Endpoint);
@@ -142,7 +157,7 @@ enum State {
 /// The serving end of an endpoint.
 ///
 /// ```ignore
-/// let mut server = pd::rpc::Server::new(layout::SERVER);
+/// let mut server = rpc::Server::new(layout::SERVER);
 /// loop {
 ///     match server.next() {
 ///         Event::Call { caller } => server.answer(|version, request, reply| {
