@@ -947,11 +947,11 @@ proptest! {
             }
             bench.shown();
         }
+        bench.reply(hello());
+        engine.clear();
         if matches!(bench.server.engine, Engine::NoModel) {
             return Ok(());
         }
-        bench.reply(hello());
-        engine.clear();
         bench.reply(Reply::Loaded(facts()));
         for _ in 0..3 * QUEUE {
             serve(&mut bench, &mut engine);

@@ -138,7 +138,7 @@ fn scaled(number: u64, units: &[&str]) -> String {
             let tenths = (u128::from(number) * 10 + u128::from(divisor) / 2) / u128::from(divisor);
             match tenths {
                 0..=999 => format!("{}.{} {}", tenths / 10, tenths % 10, units[unit]),
-                _ => format!("{} {}", (tenths + 5) / 10, units[unit]),
+                _ => format!("{} {}", (u128::from(number) + u128::from(divisor) / 2) / u128::from(divisor), units[unit]),
             }
         }
     };

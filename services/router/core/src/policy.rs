@@ -30,7 +30,7 @@ pub struct Situation {
 pub fn decide(id: u64, situation: &Situation) -> Decision {
     let mut reasons = heapless::Vec::new();
     // There is room for every reason that follows: see `REASONS` and the test.
-    let mut because = |reason| drop(reasons.push(reason));
+    let mut because = |reason| _ = reasons.push(reason);
     let engine = match situation.mode {
         Mode::LocalOnly => {
             because(Reason::LocalOnlyMode);

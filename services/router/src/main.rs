@@ -1,0 +1,46 @@
+//! Router: decides which engine answers a prompt, and says why.
+//!
+//! It trusts nobody: what shell sends is checked by the protocol and by `router-core`. It sees what the person types
+//! and nothing else: its ring towards the assistant has one direction, so no answer and no fact about an answer comes
+//! back, and it takes the local engine for available, always. It must never get an edge from the private side.
+//!
+//! When it dies, shell's call ends with an error, and a prompt that was not submitted yet is lost. Conversation and
+//! answers do not notice.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::vec;
+use pd::rpc::{Event, Server};
+use pd::RingOut;
+use router_core::{Mode, Router};
+
+pd::layout!("router");
+pd::main!(run);
+
+fn run(start: &'static pd::Start) -> ! {
+    let mut router = Router::new(Mode::from_title(&start.mode));
+    let mut server = Server::new(layout::SERVER);
+    let mut prompts = RingOut::open(layout::RING_OUT_PROMPTS);
+    let mut display = RingOut::open(layout::RING_OUT_DISPLAY);
+    let mut record = vec![0; ipc::prompts::RECORD_BYTES];
+    loop {
+        let Event::Call { caller } = server.next() else { continue };
+        server.answer(|version, request, reply| ipc::router::dispatch(&mut router, caller, version, request, reply));
+        for item in router.prompts() {
+            send(&mut prompts, &item, &mut record);
+        }
+        for item in router.display() {
+            send(&mut display, &item, &mut record);
+        }
+    }
+}
+
+/// Both rings lose the oldest rather than make router wait.
+fn send(ring: &mut RingOut, item: &impl serde::Serialize, record: &mut [u8]) {
+    let sent = ipc::encode(item, record).map(|bytes| ring.push(&[bytes]));
+    if !matches!(sent, Some(Ok(()))) {
+        log::error!("a record did not fit: {sent:?}");
+    }
+}
