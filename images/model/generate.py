@@ -38,7 +38,11 @@ help me|please help me|help me to|is there a command to|is there a command that 
 any way to||||please|please|can you|could you|would you|you should|where can i|where do i|what do i do when i want to|what if i want to
 if i want to|i can't figure out how to|am i able to|do i have a way to|what would i type to|steps to|command to|way to|how exactly do i
 i wonder how to|i was wondering how to|just|suppose i want to|it would be nice to|would it be possible to|are we able to|how do you
-how do we|what does it take to|what lets me|does something let me|i forgot how to|remind me how to""".replace("\n", "|").split("|")
+how do we|what does it take to|what lets me|does something let me|i forgot how to|remind me how to|how do i quickly|how can i easily|how do i actually|what is the way to|what's the trick to|i have trouble finding out how to
+i never know how to|somebody asked me to|my task is to|show me a way to|is there something to|is there a key to|do you have a way to|can one
+how do people|what would you do to|what's the simplest way to|could you tell me how to|would you tell me how to|would you show me how to
+i would love to|i plan to|i'd prefer to|i really need to|i must|we want to|allow me to|go ahead and|i want you to|it's time to|how am i supposed to
+what do i press to|what do i enter to|what should i enter to|what should i press to|which key do i press to|what must i do to|what can i do to""".replace("\n", "|").split("|")
 
 TO_EXPLAIN = """what is X|what is X|what is X|what's X|what exactly is X|explain X|explain X|please explain X|explain X to me|tell me about X
 tell me about X|tell me more about X|tell me something about X|describe X|what do you know about X|what does X mean|what does X do
@@ -51,7 +55,7 @@ explain X like i am a child|explain X in simple words|what about X|what do i nee
 can you describe X|give me some details about X|help with X|help on X|how do i use X|when do i use X|what is this X|what are X
 i read about X, what is it|somebody told me about X|X - what is this|X: what does it do|what happens with X|is X important""".replace("\n", "|").split("|")
 
-BEFORE = """hey, |hi, |hello, |hello! |hi! |please, |please tell me, |ok, |ok, |okay, |so |so, |and |and |well, |tell me, |tell me: |one question: |quick question: |i have a question: |sorry, |excuse me, |alpha, |hm, |hmm, |also, |now |now, |just curious: |just curious, |i wonder, |i was wondering, |by the way, |listen, |then |but |another question: |next question: |good, |great, |thanks. |thank you. |nice. |i see. |can you tell me: |do you know, |maybe you know: |one more thing: |actually, |right, |alright, |hey alpha, |dear assistant, |for a beginner: |be honest, |seriously, |in short, |um, |oh, |cool, |and now, """.split("|")
+BEFORE = """hey, |hi, |hello, |hello! |hi! |please, |please tell me, |ok, |ok, |okay, |so |so, |and |and |well, |tell me, |tell me: |one question: |quick question: |i have a question: |sorry, |excuse me, |alpha, |hm, |hmm, |also, |now |now, |just curious: |just curious, |i wonder, |i was wondering, |by the way, |listen, |then |but |another question: |next question: |good, |great, |thanks. |thank you. |nice. |i see. |can you tell me: |do you know, |maybe you know: |one more thing: |actually, |right, |alright, |hey alpha, |dear assistant, |for a beginner: |be honest, |seriously, |in short, |um, |oh, |cool, |and now, |i am new to this. |i just started. |i have no idea: |my colleague asks: |a friend wants to know: |i read the readme. |that is clear. |i have a problem. |something is odd. |it is my first day with this. |i don't get it. |let me ask: |before i forget: |i need your help: |sorry to bother you, |question: |help! |first of all, |next, |lastly, |all right, and |interesting. |wow, ok. |you know what? |i was told to ask you: |i am curious, |no, wait. |for my notes: |hello again, |good morning, |good evening, """.split("|")
 AFTER = """ please| please|, please| thanks|, thank you|, thanks| here| here| in AlphaOS| in AlphaOS| on this system| exactly| actually| again| right now| for me| then| quickly| now| today|, can you tell me| by the way| in this system| on AlphaOS| with this system| anyway|, or not| somehow| really| in general|, i wonder| at all""".split("|")
 
 SMALL_TALK = {"hello", "hello.name", "morning", "evening", "afternoon", "howareyou", "fine", "sad", "thanks", "bye", "praise",
@@ -62,6 +66,78 @@ WEIGHT = {"unknown": 34, "write": 12, "nofeature": 7, "maths": 5, "web": 6, "tim
 MORE = """tell me more|more|more please|can you say more|more about that|go on|explain that|can you explain that|what does that mean|what do you mean|and what else|what else|more details|explain further|i want to know more|tell me more about it|tell me more about that|a bit more, please|say more|continue|anything else|is there more to it|elaborate|what else should i know""".split("|")
 
 SYSTEM = """You are the assistant of AlphaOS.|You are a helpful assistant.|You are the assistant of AlphaOS. Answer in short, whole sentences.|You are alpha-small, the assistant of AlphaOS. The mode is Local Only.|You are a helpful assistant that runs locally on AlphaOS.|Answer briefly.|You are AlphaOS, a local-first AI operating system. Be brief and honest.|You are a helpful, honest assistant. If you do not know something, say so.""".split("|")
+
+# Other words for what a person may say, put in at random.
+SYNONYMS = {k: v.split("|") for k, v in (line.split(": ") for line in """show: display|print|present|bring up
+see: view|find|look at|get to see
+shows: displays|prints|gives
+answer: reply|response
+answers: replies|responses
+machine: computer|device|pc|laptop
+start: launch|begin|boot
+stop: halt|interrupt|end
+big: large|huge
+small: tiny|little
+use: employ|take|work with
+change: alter|modify|adjust|set
+model: llm|language model|ai model
+memory: ram|main memory
+network: internet|net|web
+internet: network|web|net
+command: instruction|slash command
+commands: instructions|slash commands
+explain: clarify|describe|teach me
+tell: inform|show
+conversation: chat|dialogue|talk
+chat: conversation|talk
+data: information|info
+private: personal|confidential
+part: component|module|server
+parts: components|modules|servers
+server: part|service|process
+system: os|machine|thing
+dies: crashes|fails|goes down
+crashes: dies|fails|breaks down
+want: wish|intend
+find: locate|discover
+possible: doable|feasible
+can: could
+last: latest|previous|most recent
+line: row|input line
+speed: performance|pace
+file: document
+keys: buttons|key strokes
+key: button
+right: correct
+wrong: false|incorrect
+happens: goes on|occurs
+really: truly|actually
+build: compile|make|create
+screen: display|terminal|console
+send: transmit|forward
+sent: transmitted|forwarded
+stored: saved|kept
+open: load|read
+work: function|run
+works: functions|runs
+need: require
+written: coded|made
+type: enter|write
+typed: entered|wrote
+quit: exit|leave
+safe: secure|protected
+kind: sort|type
+purpose: point|role|task
+job: task|role|duty
+tests: checks
+settings: options|parameters
+holds: has|owns
+hold: have|own
+touch: reach|access
+allowed: permitted
+forget: erase|drop
+new: fresh
+old: earlier|previous""".splitlines())}
 
 NAMES = "Anna Ben Carla David Eva Felix Gina Henry Ida Jonas Karl Lena Max Nora Otto Paul Rosa Sam Tom Uma Vera Will Xenia Yara Zoe Peter Maria John Lisa Mark Julia Omar Ali Mei Ivan".split()
 NO_COMMANDS = "ls cd exit clear reboot save load open read write net cloud ping date time user login mode theme color install update memory ps top kill run edit copy paste test bench share print mail web search music history undo config settings info version about restart stop start continue retry".split()
@@ -197,7 +273,9 @@ class Writer:
                 if r.random() < 0.15:
                     text += r.choice(AFTER)
             if not self.held_out.holds(text):
-                return self.surface(text)
+                text = self.surface(text)
+                if not self.held_out.holds(text):
+                    return text
             self.redrawn += 1
 
     def surface(self, text):
@@ -207,6 +285,10 @@ class Writer:
             if long in text and r.random() < 0.22:
                 text = re.sub(rf"\b{long}\b", short, text, count=1)
         words = text.split()
+        if len(words) > 2:
+            words = [r.choice(SYNONYMS[w]) if w in SYNONYMS and r.random() < 0.07 else w for w in words]
+            text = " ".join(words)
+            words = text.split()
         if len(words) > 4 and r.random() < 0.06:
             drop = [i for i, w in enumerate(words) if w in ("the", "a", "do", "i", "is", "to", "of", "does", "my", "it")]
             if drop:

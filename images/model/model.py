@@ -14,11 +14,11 @@ import numpy as np
 @dataclass(frozen=True)
 class Shape:
     vocab: int = 2048
-    width: int = 256
+    width: int = 192
     layers: int = 5
-    heads: int = 4
+    heads: int = 6
     kv_heads: int = 2
-    hidden: int = 704
+    hidden: int = 512
     context: int = 1024
     rope_base: float = 10000.0
     norm_eps: float = 1e-5
