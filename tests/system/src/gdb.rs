@@ -134,7 +134,8 @@ impl Gdb {
         if from_hex(&String::from_utf8_lossy(&sum))? != [checksum(&answer)] {
             return Err(Failure::new("a packet of QEMU's debugger port is damaged"));
         }
-        self.stream.write_all(b"+")?;
+        // After the last packet nobody may be there to hear it.
+        let _ = self.stream.write_all(b"+");
         Ok(String::from_utf8_lossy(&expand(&answer)).into_owned())
     }
 

@@ -1,12 +1,15 @@
-//! A machine in QEMU, with a terminal on its serial port, a control line and, if asked for, a debugger port and
-//! memory that can be looked into.
+//! A machine in QEMU, with a terminal on its serial port and a control line, and with a debugger port and memory that
+//! can be looked into if asked for. The command line is `alpha`'s own, the one that people's machines get.
 
 use crate::{gdb::Gdb, qmp::Qmp, terminal::Terminal, Failure, Result};
+use alpha::{
+    qemu::{self, Accel, Config, Serial},
+    Boot,
+};
 use std::{
-    ffi::OsString,
     fs::{self, File},
     io::Read,
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -14,25 +17,35 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long QEMU may take to open its sockets.
+/// How long QEMU may take to open a socket.
 const CONNECT: Duration = Duration::from_secs(30);
 
-/// What of a machine is the harness's business; kernel, modules and processors come with the command.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub columns: u16,
     pub rows: u16,
-    /// For the whole test.
+    /// For everything that is done with this machine.
     pub limit: Duration,
-    /// Bytes of memory, if the harness shall look into it: it then lies in a file.
-    pub open_memory: Option<u64>,
-    /// A debugger port.
-    pub debugger: bool,
+    /// A debugger port, and memory in a file: what [`crate::victim`] needs.
+    pub open: bool,
+    pub accel: Accel,
+    /// Words for the kernel's command line.
+    pub append: Vec<String>,
+    /// Further options of QEMU.
+    pub extra: Vec<std::ffi::OsString>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { columns: 80, rows: 24, limit: Duration::from_secs(120), open_memory: None, debugger: false }
+        Options {
+            columns: 80,
+            rows: 24,
+            limit: Duration::from_secs(120),
+            open: false,
+            accel: Accel::Tcg,
+            append: Vec::new(),
+            extra: Vec::new(),
+        }
     }
 }
 
@@ -46,41 +59,32 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Starts `command`, which is a whole QEMU command line but for serial port, monitor and display.
-    pub fn start(mut command: Command, options: &Options) -> Result<Self> {
+    pub fn start(boot: &Boot, options: &Options) -> Result<Self> {
         let folder = Folder::new()?;
-        let console = Listener::new(folder.0.join("console"))?;
-        let control = Listener::new(folder.0.join("control"))?;
-        command
-            .args(["-display", "none", "-no-reboot"])
-            .args(console.chardev("console"))
-            .args(["-serial", "chardev:console"])
-            .args(control.chardev("control"))
-            .args(["-mon", "chardev=control,mode=control"]);
-        if options.debugger {
-            let path = folder.0.join("debugger");
-            command.arg("-chardev").arg(chardev("debugger", &path, ",server=on,wait=off"));
-            command.args(["-gdb", "chardev:debugger"]);
+        let console = folder.0.join("console");
+        let control = folder.0.join("control");
+        let mut config = Config::new(boot);
+        config.accel = options.accel.clone();
+        config.serial = Serial::Socket(console.clone());
+        config.qmp = Some(control.clone());
+        config.append.clone_from(&options.append);
+        config.extra.clone_from(&options.extra);
+        if options.open {
+            config.gdb = Some(folder.0.join("debugger"));
+            let (size, file) = (boot.memory_bytes, folder.0.join("memory"));
+            let object = format!("memory-backend-file,id=ram,share=on,size={size},mem-path={}", file.display());
+            config.extra.extend(["-object".into(), object.into(), "-machine".into(), "memory-backend=ram".into()]);
         }
-        if let Some(bytes) = options.open_memory {
-            let mut object = OsString::from(format!("memory-backend-file,id=ram,share=on,size={bytes},mem-path="));
-            object.push(folder.0.join("memory"));
-            command.arg("-object").arg(object).args(["-machine", "memory-backend=ram"]);
-        }
-        let errors = folder.0.join("errors");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&errors)?);
+        let mut command = qemu::command(&config);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(folder.0.join("errors"))?);
         let started = Instant::now();
-        let mut qemu = command.spawn().map_err(|error| {
-            Failure::new(format!("{} does not start: {error}", command.get_program().to_string_lossy()))
-        })?;
-        let streams = console.accept(&mut qemu).and_then(|console| Ok((console, control.accept(&mut qemu)?)));
-        let (console, control) = streams.map_err(|failure| {
-            let _ = qemu.kill();
-            let _ = qemu.wait();
-            Failure::new(format!("{failure}\n{}", fs::read_to_string(&errors).unwrap_or_default()))
-        })?;
+        let qemu = command.spawn().map_err(|error| Failure::new(format!("{} does not start: {error}", qemu::QEMU)))?;
+        let mut child = Running(Some(qemu));
+        // QEMU waits for somebody at the serial port, so no byte is said before it is heard.
+        let console = child.connect(&console, &folder)?;
         let terminal = Terminal::new(console, options.columns, options.rows, options.limit)?;
-        Ok(Machine { terminal, qmp: Qmp::new(control)?, started, qemu, folder })
+        let qmp = Qmp::new(child.connect(&control, &folder)?)?;
+        Ok(Machine { terminal, qmp, started, qemu: child.0.take().expect("it runs"), folder })
     }
 
     /// Stops the machine and takes hold of it; `Gdb::detach` lets it run again.
@@ -88,7 +92,7 @@ impl Machine {
         Gdb::attach(UnixStream::connect(self.folder.0.join("debugger"))?)
     }
 
-    /// The guest's memory; QEMU on x86 puts all of it from 0 on where there is less than 2 GiB.
+    /// The guest's memory; QEMU's q35 puts all of it from 0 on where there is less than 2.75 GiB.
     pub fn memory(&self) -> Result<File> {
         Ok(File::open(self.folder.0.join("memory"))?)
     }
@@ -112,7 +116,12 @@ impl Machine {
 
     /// What QEMU complained about.
     pub fn errors(&self) -> String {
-        fs::read_to_string(self.folder.0.join("errors")).unwrap_or_default()
+        errors(&self.folder)
+    }
+
+    /// QEMU's process.
+    pub fn process(&self) -> u32 {
+        self.qemu.id()
     }
 }
 
@@ -120,6 +129,41 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
+    }
+}
+
+fn errors(folder: &Folder) -> String {
+    fs::read_to_string(folder.0.join("errors")).unwrap_or_default()
+}
+
+/// A QEMU that ends with this value if nobody takes it over.
+struct Running(Option<Child>);
+
+impl Running {
+    fn connect(&mut self, path: &Path, folder: &Folder) -> Result<UnixStream> {
+        let end = Instant::now() + CONNECT;
+        loop {
+            if let Ok(stream) = UnixStream::connect(path) {
+                return Ok(stream);
+            }
+            let ended = self.0.as_mut().expect("it runs").try_wait()?;
+            if let Some(status) = ended {
+                return Err(Failure::new(format!("QEMU ended at once ({status}): {}", errors(folder))));
+            }
+            if Instant::now() > end {
+                return Err(Failure::new(format!("QEMU does not open {}: {}", path.display(), errors(folder))));
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -167,50 +211,4 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-/// The harness listens and QEMU connects, so that no byte is said before somebody hears it.
-struct Listener {
-    path: PathBuf,
-    listener: UnixListener,
-}
-
-impl Listener {
-    fn new(path: PathBuf) -> Result<Self> {
-        let listener = UnixListener::bind(&path)?;
-        listener.set_nonblocking(true)?;
-        Ok(Listener { path, listener })
-    }
-
-    fn chardev(&self, id: &str) -> [OsString; 2] {
-        ["-chardev".into(), chardev(id, &self.path, "")]
-    }
-
-    fn accept(&self, qemu: &mut Child) -> Result<UnixStream> {
-        let end = Instant::now() + CONNECT;
-        loop {
-            match self.listener.accept() {
-                Ok((stream, _)) => {
-                    stream.set_nonblocking(false)?;
-                    return Ok(stream);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
-            }
-            if let Some(status) = qemu.try_wait()? {
-                return Err(Failure::new(format!("QEMU ended at once ({status})")));
-            }
-            if Instant::now() > end {
-                return Err(Failure::new("QEMU does not open its sockets"));
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-}
-
-fn chardev(id: &str, path: &Path, more: &str) -> OsString {
-    let mut text = OsString::from(format!("socket,id={id},path="));
-    text.push(path);
-    text.push(more);
-    text
 }

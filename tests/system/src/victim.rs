@@ -7,10 +7,14 @@
 //!
 //! How a PD is found: all address spaces share the kernel's half. From the page table root that a core runs on, the
 //! entry for the kernel is known; every page of memory with the same entry in the same place is the root of an address
-//! space. Which PD it belongs to is seen from its own code: the first bytes at the entry point that its ELF says.
+//! space. Which PD it belongs to is seen from what its program keeps unchanged, code and constants.
 
 use crate::{ensure, machine::Machine, Failure, Result};
-use std::{fs::File, os::unix::fs::FileExt};
+use alpha::Boot;
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt,
+};
 
 const PAGE: u64 = 4096;
 const ENTRIES: usize = 512;
@@ -31,11 +35,58 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 #[derive(Clone, Debug)]
 pub struct Signature {
     pub name: String,
-    /// A place in its code and what stands there in its ELF.
-    pub vaddr: u64,
-    pub bytes: Vec<u8>,
+    /// The parts of its program that nobody writes: where they go and what stands there.
+    constant: Vec<(u64, Vec<u8>)>,
     /// Its code: start and end of the executable segments.
-    pub code: Vec<(u64, u64)>,
+    code: Vec<(u64, u64)>,
+}
+
+impl Signature {
+    /// Takes the PD's program out of the boot image.
+    pub fn of(boot: &Boot, name: &str) -> Result<Self> {
+        let pd = boot.system.pds.iter().find(|pd| pd.name == name);
+        let pd = pd.ok_or_else(|| Failure::new(format!("the layout has no PD {name}")))?;
+        let image = fs::read(&boot.image)?;
+        let payload = payload(&image)?;
+        let segments = pd.image.segments.iter().filter(|segment| !segment.write);
+        let constant = segments.clone().map(|segment| {
+            let from = segment.payload_offset as usize;
+            let bytes = payload.get(from..from + segment.payload_bytes as usize);
+            let bytes = bytes.ok_or_else(|| Failure::new("the boot image is shorter than its specification says"))?;
+            Ok((segment.vaddr, bytes.to_vec()))
+        });
+        let code = segments.clone().filter(|segment| segment.execute);
+        let code = code.map(|segment| (segment.vaddr, segment.vaddr + segment.payload_bytes)).collect();
+        Ok(Signature { name: name.into(), constant: constant.collect::<Result<_>>()?, code })
+    }
+
+    fn matches(&self, memory: &File, root: u64) -> Result<bool> {
+        for (vaddr, bytes) in &self.constant {
+            if read_virtual(memory, root, *vaddr, bytes.len())?.as_ref() != Some(bytes) {
+                return Ok(false);
+            }
+        }
+        Ok(!self.constant.is_empty())
+    }
+}
+
+/// What follows the specification in the boot image.
+fn payload(image: &[u8]) -> Result<&[u8]> {
+    let magic = spec::BLOB_MAGIC.to_le_bytes();
+    let header = size_of::<spec::BlobHeader>();
+    for at in (0..image.len().saturating_sub(header)).step_by(8) {
+        if image[at..at + 8] == magic {
+            let offset = at + word(&image[at..], 2) as usize;
+            let bytes = word(&image[at..], 3) as usize;
+            // The number also stands in root's code; there nothing sensible follows.
+            if let Some(payload) = offset.checked_add(bytes).and_then(|end| image.get(offset..end)) {
+                if !payload.is_empty() && word(&image[at..], 2) % PAGE == 0 {
+                    return Ok(payload);
+                }
+            }
+        }
+    }
+    Err(Failure::new("the boot image holds no specification"))
 }
 
 /// Overwrites the code of the PD while the machine stands still. Says how many pages that were.
@@ -46,7 +97,7 @@ pub fn kill(machine: &mut Machine, signature: &Signature) -> Result<usize> {
     let spaces = address_spaces(&memory, &roots)?;
     let mut found: Vec<u64> = Vec::new();
     for root in spaces {
-        if read_virtual(&memory, root, signature.vaddr, signature.bytes.len())?.as_deref() == Some(&signature.bytes) {
+        if signature.matches(&memory, root)? {
             found.push(root);
         }
     }
