@@ -4,12 +4,13 @@ use crate::overlay::Patch;
 use crate::platform::Platform;
 use crate::{create_dir, source, Error, Variant};
 use sha2::{Digest, Sha256};
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Raise it when the build itself changes in a way that its inputs do not show.
-const BUILD_VERSION: &str = "1";
+const BUILD_VERSION: &str = "2";
 
 pub fn key(
     sel4_source: &Path,
@@ -39,6 +40,12 @@ pub fn key(
         add(&fs::read(&file).map_err(|e| Error::io(&file, e))?);
     }
     Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// `~/.cache/alphaos`, for those who name no cache of their own.
+pub fn default_cache() -> PathBuf {
+    let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    env::var_os("XDG_CACHE_HOME").map(PathBuf::from).unwrap_or(home.join(".cache")).join("alphaos")
 }
 
 /// A folder that vanishes when it is dropped, unless it became something.

@@ -17,6 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use cache::default_cache;
 pub use error::Error;
 pub use overlay::{patches, Patch};
 pub use source::{source_dir, source_in_registry};
@@ -123,6 +124,7 @@ pub fn build(options: Options) -> Result<Kernel, Error> {
     }
     tools::run(&mut make, "make kernel.elf")?;
 
+    write(&build.join("autoconf.h"), &autoconf)?;
     rename(&build.join("kernel.elf"), &work.path().join("kernel.elf"))?;
     let mut objcopy = Command::new(format!("{}objcopy", platform.tool_prefix));
     objcopy.current_dir(work.path()).arg("-S");

@@ -1,6 +1,6 @@
 //! `kernel-config build`: builds one kernel and prints where it is.
 
-use kernel_config::{build, patches, source_in_registry, Options, Variant};
+use kernel_config::{build, default_cache, patches, source_in_registry, Options, Variant};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -67,9 +67,4 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<(), String> {
         _ => return Err(USAGE.into()),
     }
     Ok(())
-}
-
-fn default_cache() -> PathBuf {
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).unwrap_or(home.join(".cache")).join("alphaos")
 }

@@ -40,8 +40,8 @@
 
 /* A root image of 500 MB takes 122,077 slots; 17 bits are 131,072 (4 MiB of memory). */
 #define CONFIG_ROOT_CNODE_SIZE_BITS 17
-/* The bootinfo frame is one page: this many descriptors of 16 bytes fit behind its head. */
-#define CONFIG_MAX_NUM_BOOTINFO_UNTYPED_CAPS 245
+/* The bootinfo frame is one page: this many descriptors of 12 bytes fit behind its head of 169. */
+#define CONFIG_MAX_NUM_BOOTINFO_UNTYPED_CAPS 327
 #define CONFIG_RETYPE_FAN_OUT_LIMIT 256
 #define CONFIG_MAX_NUM_WORK_UNITS_PER_PREEMPTION 100
 #define CONFIG_MAX_RMRR_ENTRIES 32

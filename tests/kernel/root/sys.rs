@@ -61,7 +61,7 @@ pub fn syscall(number: Word, cap: Cap, tag: Word, words: [Word; 4]) -> Message {
     Message { badge, info: info_out, words: [m0, m1, m2, m3] }
 }
 
-/// The calling thread's IPC buffer, whose address the kernel keeps in GS.
+/// A thread's IPC buffer. Volatile throughout: the kernel reads and writes it behind the compiler's back.
 #[repr(C)]
 pub struct IpcBuffer {
     pub tag: Word,

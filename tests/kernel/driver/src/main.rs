@@ -1,1 +1,210 @@
-fn main() {}
+//! Boots the kernel tests in QEMU, on the patched kernel and, with `--mutations`, on kernels with one patch left out,
+//! where that patch's test must fail: a test that cannot fail shows nothing.
+
+mod qemu;
+mod root;
+
+use kernel_config::{build, patches, source_dir, Error, Kernel, Options, Patch, Variant};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+const USAGE: &str = "kernel-tests [--mutations] [--cache DIR] [--only PATCH]
+
+Without --mutations: every test on the patched kernel, release and debug, on one, two and four cores.
+With it also: each patch of the overlay left out in turn, and its test fails.
+--only PATCH: only this patch left out, and nothing else.";
+
+const PLATFORM: &str = "x86_64";
+
+/// How a boot is made.
+struct Setup {
+    name: &'static str,
+    variant: Variant,
+    cores: u32,
+    memory: &'static str,
+    /// The physical range that QEMU fills and the kernel is told to reserve.
+    range: [u64; 2],
+    /// One test, or all.
+    only: &'static str,
+}
+
+const RANGE: [u64; 2] = [0x1020_0000, 0x100_0000];
+
+const SETUPS: &[Setup] = &[
+    Setup { name: "release, 2 cores", variant: Variant::Release, cores: 2, memory: "512M", range: RANGE, only: "" },
+    Setup { name: "debug, 2 cores", variant: Variant::Debug, cores: 2, memory: "512M", range: RANGE, only: "" },
+    Setup { name: "release, 1 core", variant: Variant::Release, cores: 1, memory: "512M", range: RANGE, only: "" },
+    Setup { name: "debug, 4 cores", variant: Variant::Debug, cores: 4, memory: "512M", range: RANGE, only: "" },
+    // Nothing touches the 5 GiB, so the host does not need them. Odd borders: untypeds of every size.
+    Setup {
+        name: "release, above 4 GiB",
+        variant: Variant::Release,
+        cores: 2,
+        memory: "5G",
+        range: [0x1_2000_3000, 0x123_5000],
+        only: "reserve",
+    },
+];
+
+struct Driver {
+    source: PathBuf,
+    cache: PathBuf,
+    work: PathBuf,
+    passed: u32,
+    failed: u32,
+}
+
+fn main() -> ExitCode {
+    let (mut mutations, mut only, mut cache) = (false, None, kernel_config::default_cache());
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().unwrap_or_default();
+        match arg.as_str() {
+            "--mutations" => mutations = true,
+            "--cache" => cache = PathBuf::from(value()),
+            "--only" => only = Some(value()),
+            _ => {
+                eprintln!("{USAGE}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    match run(mutations, only.as_deref(), cache) {
+        Ok(driver) => {
+            println!("{} passed, {} failed", driver.passed, driver.failed);
+            ExitCode::from((driver.failed > 0) as u8)
+        }
+        Err(error) => {
+            eprintln!("kernel-tests: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mutations: bool, only: Option<&str>, cache: PathBuf) -> Result<Driver, Error> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+    let work = cache.join("kernel-tests");
+    fs::create_dir_all(&work).map_err(|error| Error::Io { path: work.clone(), error })?;
+    let mut driver = Driver { source: source_dir(&workspace)?, cache, work, passed: 0, failed: 0 };
+    if only.is_none() {
+        for setup in SETUPS {
+            driver.all(setup)?;
+        }
+        let kernel = driver.kernel(Variant::Release, None)?;
+        driver.check("source: cnode_size", cnode_size(&kernel));
+    }
+    if mutations || only.is_some() {
+        for patch in patches(PLATFORM)? {
+            if only.is_none_or(|only| patch.name.starts_with(only)) {
+                driver.without(&patch)?;
+            }
+        }
+    }
+    Ok(driver)
+}
+
+impl Driver {
+    fn kernel(&self, variant: Variant, without_patch: Option<&str>) -> Result<Kernel, Error> {
+        build(Options {
+            sel4_source: &self.source,
+            cache: &self.cache,
+            platform: PLATFORM,
+            variant,
+            without_patch,
+            progress: &mut |line| println!("     {line}"),
+        })
+    }
+
+    fn check(&mut self, name: &str, result: Result<(), String>) {
+        match result {
+            Ok(()) => {
+                self.passed += 1;
+                println!("ok   {name}");
+            }
+            Err(why) => {
+                self.failed += 1;
+                println!("FAIL {name}: {why}");
+            }
+        }
+    }
+
+    /// Boots once and takes each line that the tests print for a result.
+    fn all(&mut self, setup: &Setup) -> Result<(), Error> {
+        let kernel = self.kernel(setup.variant, None)?;
+        let begin = Instant::now();
+        let lines = self.boot(&kernel, setup, setup.only, Duration::from_secs(40))?;
+        let mut seen = 0;
+        for line in &lines {
+            if let Some(rest) = line.strip_prefix("test ") {
+                let (name, verdict) = rest.split_once(' ').unwrap_or((rest, ""));
+                let result = if verdict == "ok" { Ok(()) } else { Err(verdict.to_string()) };
+                self.check(&format!("{}: {name}", setup.name), result);
+                seen += 1;
+            } else if line.starts_with("cycles") {
+                println!("     {line}");
+            }
+        }
+        let ended = lines.iter().any(|l| l == root::LAST_LINE);
+        let last = lines.last().cloned().unwrap_or_default();
+        let wanted = if setup.only.is_empty() { root::TESTS } else { 1 };
+        let complete = if ended && seen == wanted { Ok(()) } else { Err(format!("{seen} of {wanted} tests, then: {last}")) };
+        self.check(&format!("{}: all tests ran ({:.1} s)", setup.name, begin.elapsed().as_secs_f32()), complete);
+        Ok(())
+    }
+
+    /// A kernel without the patch must fail the patch's test.
+    fn without(&mut self, patch: &Patch) -> Result<(), Error> {
+        let test = patch.text.lines().find_map(|l| l.strip_prefix("Test: ")).unwrap_or("");
+        let name = format!("without {}: {test} fails", patch.name);
+        let kernel = match (self.kernel(Variant::Release, Some(&patch.name)), patch.is_build_fix()) {
+            (Err(Error::Tool { .. }), true) => {
+                self.check(&name, Ok(()));
+                return Ok(());
+            }
+            (Ok(kernel), false) => kernel,
+            (Ok(_), true) => {
+                self.check(&name, Err("the kernel builds without it".into()));
+                return Ok(());
+            }
+            (Err(error), _) => {
+                self.check(&name, Err(error.to_string()));
+                return Ok(());
+            }
+        };
+        let outcome = if test == "cnode_size" {
+            cnode_size(&kernel).err().ok_or("the test passes".to_string())
+        } else {
+            let lines = self.boot(&kernel, &SETUPS[0], test, Duration::from_secs(8))?;
+            match lines.iter().find_map(|l| l.strip_prefix("test ")) {
+                Some(line) if line.ends_with(" ok") => Err("the test passes".into()),
+                Some(line) => Ok(line.split_once("FAILED: ").map_or(line, |(_, why)| why).to_string()),
+                None if lines.iter().any(|l| l.starts_with("kernel tests on")) => Ok("the kernel stands still".into()),
+                None => Err("the kernel did not boot".into()),
+            }
+        };
+        if let Ok(how) = &outcome {
+            println!("     {how}");
+        }
+        self.check(&name, outcome.map(|_| ()));
+        Ok(())
+    }
+
+    fn boot(&self, kernel: &Kernel, setup: &Setup, only: &str, idle: Duration) -> Result<Vec<String>, Error> {
+        let root = root::build(kernel, &self.work, only, setup.range)?;
+        let pattern = root::pattern(&self.work, setup.range)?;
+        qemu::boot(kernel, &root, &pattern, setup.cores, setup.memory, setup.range, idle)
+    }
+}
+
+/// Shows only with a CNode of 64 GiB, so the source is looked at instead.
+fn cnode_size(kernel: &Kernel) -> Result<(), String> {
+    for file in ["src/object/objecttype.c", "src/object/untyped.c"] {
+        let text = fs::read_to_string(kernel.source.join(file)).map_err(|e| format!("{file}: {e}"))?;
+        if text.contains("1 << cap_cnode_cap_get_capCNodeRadix") {
+            return Err(format!("{file} computes a CNode's size in an int"));
+        }
+    }
+    Ok(())
+}

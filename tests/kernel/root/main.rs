@@ -1,0 +1,92 @@
+//! The root task of the kernel tests. Each test shows one fault of seL4 5.0.0 that the overlay mends: it passes on the
+//! patched kernel and fails on the one without the patch. It prints a line a test on COM1, by port, so that it needs
+//! nothing of a debug kernel.
+//!
+//! The host driver writes the name of one test into `SELECTED` to run that one only.
+
+#![no_std]
+#![no_main]
+
+#[macro_use]
+mod machine;
+
+mod boot;
+mod ipc;
+mod mem;
+mod memory;
+mod registers;
+mod sys;
+
+use core::arch::global_asm;
+use core::panic::PanicInfo;
+
+/// What a test finds: nothing, or the sentence that says what went wrong, with a number.
+pub type Outcome = Result<(), (&'static str, u64)>;
+
+const TESTS: &[(&str, fn() -> Outcome)] = &[
+    ("grant_reply", ipc::grant_reply),
+    ("dead_server", ipc::dead_server),
+    ("fast_path", ipc::fast_path),
+    ("frame_delete", memory::frame_delete),
+    ("pdpt_copy", memory::pdpt_copy),
+    ("unmap_shootdown", memory::unmap_shootdown),
+    ("remap_flush", memory::remap_flush),
+    ("dead_address_space", memory::dead_address_space),
+    ("fault_address", memory::fault_address),
+    ("user_top", memory::user_top),
+    ("fs_gs_base", registers::fs_gs_base),
+    ("segment_selectors", registers::segment_selectors),
+    ("fpu_registers", registers::fpu_registers),
+    ("clear_at_retype", boot::clear_at_retype),
+    ("reserve", boot::reserve),
+];
+
+/// Filled in by the driver: a test's name behind the colon, and the physical range that it had filled by QEMU.
+#[used]
+static SELECTED: [u8; 80] = *b"kernel-tests select:                            range:                          ";
+
+fn parameter(from: usize, to: usize) -> &'static str {
+    let bytes: &'static [u8; 80] = unsafe { &*core::hint::black_box(&raw const SELECTED) };
+    core::str::from_utf8(&bytes[from..to]).unwrap_or("").trim()
+}
+
+/// Start and size.
+pub fn reserved_range() -> [u64; 2] {
+    let mut numbers = parameter(54, 80).split(',').map(|n| u64::from_str_radix(n, 16).unwrap_or(0));
+    [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)]
+}
+
+global_asm!(".globl _start", "_start:", "lea rsp, [rip + FIRST_STACK + 65536]", "xor ebp, ebp", "call main", "ud2");
+
+#[repr(C, align(16))]
+struct FirstStack(#[allow(dead_code)] [u8; 65536]);
+#[no_mangle]
+static mut FIRST_STACK: FirstStack = FirstStack([0; 65536]);
+
+#[no_mangle]
+extern "C" fn main(info: *const u8) -> ! {
+    machine::start(info);
+    let selected = parameter(20, 48);
+    say!("kernel tests on {} cores", machine::nodes());
+    for (name, test) in TESTS {
+        if !selected.is_empty() && selected != *name {
+            continue;
+        }
+        match test() {
+            Ok(()) => say!("test {name} ok"),
+            Err((what, value)) => say!("test {name} FAILED: {what} ({value:#x})"),
+        }
+        machine::delete_threads();
+    }
+    say!("kernel tests done");
+    loop {
+        machine::yield_now();
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    say!("test FAILED: {info}");
+    say!("kernel tests done");
+    loop {}
+}
