@@ -39,3 +39,8 @@ pub type Word = u64;
 /// Badge of the message that wakes a caller whose server died before it replied (overlay). The badge of a reply is 0,
 /// so no server can send this.
 pub const DEAD_SERVER: Badge = Badge(consts::DEAD_SERVER_BADGE);
+
+// Without these, a call is never answered and a dead server's callers wait for ever: nothing that is built on this
+// crate would work.
+const _: () = assert!(CapRights::GRANT_REPLY.0 != 0, "the bindings are not from the patched kernel: no GrantReply");
+const _: () = assert!(DEAD_SERVER.0 != 0, "the bindings are not from the patched kernel: no seL4_DeadServer");
