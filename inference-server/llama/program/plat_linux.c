@@ -68,6 +68,12 @@ static uint64_t map(uint64_t len, int prot, int flags, long fd, uint64_t offset)
     return (uint64_t)at;
 }
 
+/* The entry under seL4, which this program shares a file with. */
+ALPHA_NORETURN void alpha_main_thread(const struct alpha_llama_start *start) {
+    (void)start;
+    alpha_fault();
+}
+
 extern void alpha_host_clone(void *stack, uint64_t index);
 
 ALPHA_NORETURN void alpha_host_main(const uint64_t *stack) {

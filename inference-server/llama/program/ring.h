@@ -1,6 +1,7 @@
-/* The two rings in shared memory, in the format of libs/ring.
+/* The two rings in shared memory, in the format of libs/ring (see there for restarts: positions never go back).
  *
- * Producer's area:  0 magic and version, 8 epoch, 16 head (bytes ever written); data from 4096 on.
+ * Producer's area:  0 magic and version, 8 epoch, 16 head (bytes ever written), 48 start (where this epoch's first
+ * record begins); data from 4096 on.
  * Consumer's page:  0 tail (bytes ever taken), 8 epoch that the consumer has seen.
  * A record is a u32 length, that many bytes, and padding to a multiple of 8; it may wrap at any byte.
  *
@@ -15,7 +16,7 @@
 #define ALPHA_RING_MAGIC 0x31474e4952ull
 #define ALPHA_RING_DATA  4096u
 
-struct alpha_ring_producer { uint64_t magic, epoch, head; };
+struct alpha_ring_producer { uint64_t magic, epoch, head, lossy[3], start; };
 struct alpha_ring_consumer { uint64_t tail, epoch; };
 
 static inline uint64_t alpha_ring_record(uint64_t len) { return (4 + len + 7) & ~7ull; }
@@ -32,18 +33,16 @@ static inline void alpha_ring_out_init(struct alpha_ring_out *r, uint64_t area, 
     r->own = (struct alpha_ring_producer *)area;
     r->peer = (const struct alpha_ring_consumer *)peer;
     r->capacity = capacity;
-    r->head = 0;
+    r->head = __atomic_load_n(&r->own->head, __ATOMIC_RELAXED) & ~7ull;
     r->epoch = epoch;
-    __atomic_store_n(&r->own->head, 0, __ATOMIC_RELEASE);
-    __atomic_store_n(&r->own->epoch, epoch, __ATOMIC_RELEASE);
+    __atomic_store_n(&r->own->start, r->head, __ATOMIC_RELAXED);
+    __atomic_store_n(&r->own->head, r->head, __ATOMIC_RELAXED);
     __atomic_store_n(&r->own->magic, ALPHA_RING_MAGIC, __ATOMIC_RELEASE);
+    __atomic_store_n(&r->own->epoch, epoch, __ATOMIC_RELEASE);
 }
 
 static inline uint64_t alpha_ring_room(const struct alpha_ring_out *r) {
-    /* A tail counts only once the consumer has seen that this producer started anew. */
-    uint64_t seen = __atomic_load_n(&r->peer->epoch, __ATOMIC_ACQUIRE);
     uint64_t tail = __atomic_load_n(&r->peer->tail, __ATOMIC_ACQUIRE);
-    if (seen != r->epoch) tail = 0;
     uint64_t filled = r->head - tail;
     return filled > r->capacity ? 0 : r->capacity - filled;
 }
@@ -78,8 +77,10 @@ static inline void alpha_ring_in_init(struct alpha_ring_in *r, uint64_t area, ui
     r->peer = (const struct alpha_ring_producer *)area;
     r->own = (struct alpha_ring_consumer *)own;
     r->capacity = capacity;
-    r->tail = __atomic_load_n(&r->own->tail, __ATOMIC_ACQUIRE);
-    r->epoch = __atomic_load_n(&r->own->epoch, __ATOMIC_ACQUIRE);
+    r->epoch = __atomic_load_n(&r->peer->epoch, __ATOMIC_ACQUIRE);
+    r->tail = __atomic_load_n(&r->peer->head, __ATOMIC_ACQUIRE) & ~7ull;
+    __atomic_store_n(&r->own->epoch, r->epoch, __ATOMIC_RELAXED);
+    __atomic_store_n(&r->own->tail, r->tail, __ATOMIC_RELEASE);
 }
 
 /* Bytes that wait, after taking note of a producer that started anew. */
@@ -88,9 +89,9 @@ static inline uint64_t alpha_ring_waiting(struct alpha_ring_in *r) {
     uint64_t epoch = __atomic_load_n(&r->peer->epoch, __ATOMIC_ACQUIRE);
     if (epoch != r->epoch) {
         r->epoch = epoch;
-        r->tail = 0;
-        __atomic_store_n(&r->own->tail, 0, __ATOMIC_RELEASE);
-        __atomic_store_n(&r->own->epoch, epoch, __ATOMIC_RELEASE);
+        r->tail = __atomic_load_n(&r->peer->start, __ATOMIC_ACQUIRE) & ~7ull;
+        __atomic_store_n(&r->own->epoch, epoch, __ATOMIC_RELAXED);
+        __atomic_store_n(&r->own->tail, r->tail, __ATOMIC_RELEASE);
     }
     return __atomic_load_n(&r->peer->head, __ATOMIC_ACQUIRE) - r->tail;
 }

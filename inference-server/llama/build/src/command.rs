@@ -12,7 +12,10 @@ pub fn run(program: &str, arguments: &[&str], environment: &[(&str, &Path)]) -> 
     for (name, value) in environment {
         command.env(name, value);
     }
-    let shown = || format!("{program} {}", arguments.join(" "));
+    let shown = || {
+        let all = format!("{program} {}", arguments.join(" "));
+        if all.len() > 400 { format!("{} ...", all.chars().take(400).collect::<String>()) } else { all }
+    };
     let output = command.output().map_err(|e| Error::Command(shown(), e.to_string()))?;
     if !output.status.success() {
         let all = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);

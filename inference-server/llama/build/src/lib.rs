@@ -139,6 +139,13 @@ pub fn build(options: Options) -> Result<PathBuf, Error> {
         return Ok(result);
     }
 
+    /* One build at a time in a cache; whoever waited finds the result. */
+    let lock = cache.join("lock");
+    let guard = io_at(&lock, fs::File::create(&lock))?;
+    io_at(&lock, guard.lock())?;
+    if result.exists() {
+        return Ok(result);
+    }
     let zig = tools(cache, progress)?;
     let runner = Runner::new(cache, &zig)?;
     let objects = match flavour {

@@ -204,7 +204,7 @@ pub fn link(runner: &Runner, llama: &Path, program: &Path, flavour: Flavour, obj
     }
 
     let result = folder.join("linked.elf").to_string_lossy().into_owned();
-    let mut arguments = vec!["c++", "-target", TARGET, MARCH, "-O2", "-static", "-Wl,--gc-sections", "-Wl,--strip-debug"];
+    let mut arguments = vec!["c++", "-target", TARGET, MARCH, "-O2", "-static", "-Wl,--gc-sections"];
     let ours = matches!(flavour, Flavour::Pd | Flavour::Host);
     match flavour {
         Flavour::Pd => arguments.push("-Wl,-e,alpha_entry"),

@@ -98,7 +98,7 @@ pub fn scan(elf: &Path) -> Result<Report, Error> {
                 report.faulting += 1;
             }
             if CALLS.contains(&word) {
-                let home = ours.iter().find(|(start, _)| (*start..*start + OURS_BYTES).contains(&address));
+                let home = ours.iter().filter(|(start, _)| (*start..*start + OURS_BYTES).contains(&address)).max();
                 match home {
                     Some((_, name)) if word == "syscall" => report.kernel_calls.push((address, name.clone())),
                     _ => return Err(bad(format!("`{}` at {address:#x}", rest.trim()))),

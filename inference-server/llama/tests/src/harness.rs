@@ -1,0 +1,303 @@
+//! The other side of the llama program, on Linux: two rings in shared memory, two bells, the process.
+//!
+//! Every wait has a limit; a program that says nothing for that long is an outcome of its own, never a test that hangs.
+
+use llama_proto::{Command, Generate, Load, Prompt, Reply, Sampling};
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, AsRawFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+const PAGE: usize = 4096;
+const MAGIC: u64 = 0x31474e4952;
+
+/// Where builds are kept: `ALPHA_LLAMA_CACHE`, or `build/llama` in the repository.
+pub fn cache() -> PathBuf {
+    match std::env::var_os("ALPHA_LLAMA_CACHE") {
+        Some(path) => path.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../build/llama"),
+    }
+}
+
+/// Builds a flavour of the program, or takes it from the cache.
+pub fn program(flavour: llama_build::Flavour) -> PathBuf {
+    let source = llama_build::find_source().expect("cargo fetch");
+    let mut progress = |text: &str| eprintln!("{text}");
+    llama_build::build(llama_build::Options { source: &source, cache: &cache(), arch: "x86_64", flavour, progress: &mut progress })
+        .unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn host_program() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| program(llama_build::Flavour::Host))
+}
+
+pub struct Settings {
+    pub arena_bytes: u64,
+    pub threads: u32,
+    pub capacity: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { arena_bytes: 64 << 20, threads: 1, capacity: 1 << 16 }
+    }
+}
+
+/// How a wait for a reply ended.
+#[derive(Debug)]
+pub enum Event {
+    Reply(Reply),
+    /// The program ended; the signal that ended it.
+    Died(Option<i32>),
+    Silent,
+}
+
+/// A running program and our ends of its rings.
+pub struct Llama {
+    child: Child,
+    memory: *mut u8,
+    length: usize,
+    capacity: usize,
+    head: u64,
+    tail: u64,
+    /// How long it may say nothing.
+    pub patience: Duration,
+    /// Log lines that came.
+    pub log: Vec<String>,
+}
+
+// The pointer is to a mapping of our own.
+unsafe impl Send for Llama {}
+
+impl Llama {
+    pub fn start(model: &Path, settings: Settings) -> io::Result<Llama> {
+        let capacity = settings.capacity;
+        let length = PAGE * 5 + 2 * capacity;
+        // SAFETY: plain system calls; results are checked.
+        let (fd, memory) = unsafe {
+            let fd = libc::memfd_create(c"llama".as_ptr(), 0);
+            if fd < 0 || libc::ftruncate(fd, length as i64) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            let memory = libc::mmap(null_mut(), length, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0);
+            if memory == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+            (OwnedFd::from_raw_fd(fd), memory.cast::<u8>())
+        };
+        let number = fd.as_raw_fd();
+        let mut command = std::process::Command::new(host_program());
+        command
+            .args([number.to_string(), capacity.to_string(), capacity.to_string()])
+            .arg(model)
+            .args([settings.arena_bytes.to_string(), settings.threads.to_string(), "1".to_string()])
+            .stdin(Stdio::null());
+        // SAFETY: only async-signal-safe calls between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                libc::setrlimit(libc::RLIMIT_CORE, &none);
+                Ok(())
+            });
+        }
+        let child = command.spawn()?;
+        let llama = Llama { child, memory, length, capacity, head: 0, tail: 0, patience: Duration::from_secs(60), log: Vec::new() };
+        llama.word(PAGE + 8).store(1, Ordering::Release);
+        llama.word(PAGE).store(MAGIC, Ordering::Release);
+        Ok(llama)
+    }
+
+    /// Started, loaded, and what was said about it.
+    pub fn loaded(model: &Path, settings: Settings, load: Load) -> (Llama, llama_proto::Loaded) {
+        let mut llama = Llama::start(model, settings).unwrap();
+        assert!(matches!(llama.reply(), Reply::Hello { .. }));
+        llama.send(&Command::Load(load));
+        loop {
+            match llama.reply() {
+                Reply::LoadProgress { .. } => {}
+                Reply::Loaded(loaded) => return (llama, loaded),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn word(&self, at: usize) -> &AtomicU64 {
+        assert!(at + 8 <= self.length && at % 8 == 0);
+        // SAFETY: inside the mapping, aligned, and only ever used as an atomic.
+        unsafe { &*self.memory.add(at).cast() }
+    }
+
+    fn bell(&self, which: usize) -> &AtomicU32 {
+        // SAFETY: as above.
+        unsafe { &*self.memory.add(4 * which).cast() }
+    }
+
+    fn byte(&self, at: usize) -> *mut u8 {
+        assert!(at < self.length);
+        // SAFETY: inside the mapping.
+        unsafe { self.memory.add(at) }
+    }
+
+    fn replies(&self) -> usize {
+        PAGE * 3 + self.capacity
+    }
+
+    fn ring(&self) {
+        if self.bell(0).swap(1, Ordering::AcqRel) == 0 {
+            // SAFETY: wakes whoever waits on a word of ours.
+            unsafe { libc::syscall(libc::SYS_futex, self.bell(0).as_ptr(), libc::FUTEX_WAKE, 1) };
+        }
+    }
+
+    pub fn send(&mut self, command: &Command) {
+        self.send_bytes(&postcard::to_allocvec(command).unwrap());
+    }
+
+    pub fn send_bytes(&mut self, record: &[u8]) {
+        let whole = (4 + record.len()).next_multiple_of(8) as u64;
+        let until = Instant::now() + self.patience;
+        while self.capacity as u64 - (self.head - self.word(PAGE * 2 + self.capacity).load(Ordering::Acquire)) < whole {
+            assert!(Instant::now() < until, "the command ring stays full");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for (i, byte) in (record.len() as u32).to_le_bytes().iter().chain(record).enumerate() {
+            let at = PAGE * 2 + (self.head as usize + i) % self.capacity;
+            // SAFETY: inside the mapping; the consumer reads it only after the head moves.
+            unsafe { self.byte(at).write_volatile(*byte) };
+        }
+        self.advance(whole);
+    }
+
+    /// Moves the head without saying what was written: for tests of a broken producer.
+    pub fn advance(&mut self, bytes: u64) {
+        self.head += bytes;
+        self.word(PAGE + 16).store(self.head, Ordering::Release);
+        self.ring();
+    }
+
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let base = self.replies();
+        let head = self.word(base + 16).load(Ordering::Acquire);
+        if self.word(base).load(Ordering::Acquire) != MAGIC || head == self.tail {
+            return None;
+        }
+        let read = |at: u64| {
+            // SAFETY: inside the mapping; the producer has finished with these bytes.
+            unsafe { self.byte(base + PAGE + (at as usize) % self.capacity).read_volatile() }
+        };
+        let length = u32::from_le_bytes(std::array::from_fn(|i| read(self.tail + i as u64)));
+        assert!(u64::from(length) + 4 <= head - self.tail, "a record longer than what is there");
+        let record = (0..u64::from(length)).map(|i| read(self.tail + 4 + i)).collect();
+        self.tail += (4 + u64::from(length)).next_multiple_of(8);
+        let credit = base + PAGE + self.capacity;
+        self.word(credit).store(self.tail, Ordering::Release);
+        self.word(credit + 8).store(self.word(base + 8).load(Ordering::Acquire), Ordering::Release);
+        self.ring();
+        Some(record)
+    }
+
+    /// The next reply or end, log lines left out.
+    pub fn event(&mut self) -> Event {
+        let until = Instant::now() + self.patience;
+        loop {
+            if let Some(record) = self.take() {
+                match postcard::take_from_bytes::<Reply>(&record) {
+                    Ok((Reply::Log { level, text }, [])) => self.log.push(format!("{level:?}: {text}")),
+                    Ok((reply, [])) => return Event::Reply(reply),
+                    other => panic!("a reply that is none: {other:?}"),
+                }
+                continue;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                // what it said last may have come between the look and the wait
+                if self.word(self.replies() + 16).load(Ordering::Acquire) == self.tail {
+                    return Event::Died(status.signal());
+                }
+                continue;
+            }
+            if Instant::now() >= until {
+                return Event::Silent;
+            }
+            self.wait(Duration::from_millis(20));
+        }
+    }
+
+    fn wait(&self, limit: Duration) {
+        if self.bell(1).swap(0, Ordering::AcqRel) == 0 {
+            let time = libc::timespec { tv_sec: 0, tv_nsec: limit.subsec_nanos().into() };
+            // SAFETY: waits on a word of ours, with a limit.
+            unsafe { libc::syscall(libc::SYS_futex, self.bell(1).as_ptr(), libc::FUTEX_WAIT, 0, &time) };
+        }
+    }
+
+    pub fn reply(&mut self) -> Reply {
+        match self.event() {
+            Event::Reply(reply) => reply,
+            other => panic!("{other:?}; log: {:?}", self.log),
+        }
+    }
+
+    /// All of an answer: the text, and what was said at its end.
+    pub fn generate(&mut self, ask: Generate) -> (String, llama_proto::Done) {
+        let id = ask.id;
+        self.send(&Command::Generate(ask));
+        let mut all = String::new();
+        loop {
+            match self.reply() {
+                Reply::PromptProgress { .. } => {}
+                Reply::Text { id: of, text, .. } if of == id => all += &text,
+                Reply::Done(done) if done.id == id => return (all, done),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Llama {
+    fn drop(&mut self) {
+        self.kill();
+        // SAFETY: our own mapping, and nothing refers to it any more.
+        unsafe { libc::munmap(self.memory.cast(), self.length) };
+    }
+}
+
+/// Always the likeliest token.
+pub fn greedy() -> Sampling {
+    Sampling { temperature: 0.0, repeat_penalty: 1.0, ..Sampling::default() }
+}
+
+pub fn ask(id: u32, prompt: &str, max_tokens: u32) -> Generate {
+    Generate { id, prompt: Prompt::Text(prompt.into()), max_tokens, sampling: greedy(), stop: Vec::new() }
+}
+
+/// A file that is gone when the test is over.
+pub struct TemporaryFile(pub PathBuf);
+
+impl TemporaryFile {
+    pub fn with(bytes: &[u8]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let shared = Path::new("/dev/shm");
+        let folder = if shared.is_dir() { shared.to_path_buf() } else { std::env::temp_dir() };
+        let name = format!("llama-test-{}-{}.gguf", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let file = TemporaryFile(folder.join(name));
+        std::fs::write(&file.0, bytes).unwrap();
+        file
+    }
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
