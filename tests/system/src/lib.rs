@@ -1,12 +1,13 @@
 //! What it takes to use AlphaOS as a person would, from a program: a machine in QEMU ([`machine`]), a terminal at its
-//! serial port ([`terminal`]), a hand inside its memory to kill what runs there ([`qmp`], [`gdb`], [`victim`]), and
-//! models that say exactly what a test wants to hear ([`gguf`]).
+//! serial port ([`terminal`]), somebody who types there ([`person`]), a hand inside its memory to kill what runs there
+//! ([`qmp`], [`gdb`], [`victim`]), and models that say exactly what a test wants to hear ([`gguf`]).
 //!
 //! Nothing here waits for time to pass. Every wait is for output, and ends with the test's one deadline.
 
 pub mod gdb;
 pub mod gguf;
 pub mod machine;
+pub mod person;
 pub mod qmp;
 pub mod terminal;
 pub mod victim;

@@ -94,7 +94,7 @@ impl vt100::Callbacks for Watcher {
 }
 
 /// A place in the output; what comes later is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark(usize);
 
 /// What a person sees at one moment.
