@@ -3,8 +3,8 @@
     python train.py CONVERSATIONS.jsonl TOKENIZER.json OUT.npz [--steps N] [--resume OUT.npz.state]
 
 Conversations are packed into rows and do not see each other. Only the assistant's words count fully; the person's
-count a little, so that the model learns their words. The rate is held and falls to zero over the last --decay steps;
-the second half of these takes longer rows, with the long conversations. Every 50 steps the weights go to OUT.npz, the whole state to
+count a little, so that the model learns their words. Every sixth step takes longer rows, with the long conversations.
+The rate is held and falls to zero over the last --decay steps; the second half of these takes long rows only. Every 50 steps the weights go to OUT.npz, the whole state to
 OUT.npz.state; a run that is resumed goes on as if it had not been interrupted.
 """
 
@@ -25,7 +25,7 @@ ROW, LONG_ROW = 160, 640
 USER_WEIGHT = 0.08
 # Which answer is right shows in its first words; the rest is soon known by heart. Most conversations in the short
 # rows therefore end after the first words of their last answer, which saves a third of the time.
-CUT_SHARE, CUT_TOKENS = 0.6, 9
+CUT_SHARE, CUT_TOKENS = 0.75, 9
 LONG_SHARE = 0.2  # of the conversations
 
 
@@ -183,7 +183,8 @@ def main():
     loss_fn = jax.jit(lambda p, t, s, w: model.loss(p, shape, t, s, w))
 
     def batch(step):
-        rows, size = (short, arg.batch // ROW) if step < arg.steps - arg.decay // 2 else (long, arg.batch // LONG_ROW)
+        use_long = step % 6 == 5 or step >= arg.steps - arg.decay // 2
+        rows, size = (long, arg.batch // LONG_ROW) if use_long else (short, arg.batch // ROW)
         per_epoch = len(rows[0]) // size
         order = np.random.default_rng((arg.seed, step // per_epoch)).permutation(len(rows[0]))
         at = step % per_epoch * size
