@@ -1,12 +1,278 @@
-//! `alpha test`: all tests, part by part, and one line at the end.
+//! `alpha test`: part by part, every line as it comes, and one line at the end.
+//!
+//! Each part is a program that prints either libtest's results or a line `N passed, N failed`; both are added up. A part
+//! that ends badly without a failed test counts as one.
 
-use crate::cargo::Toolchain;
-use crate::{Result, Tree};
+use crate::cargo::{self, Package, Toolchain};
+use crate::{image, Error, Programs, Progress, Result, Tree, Variant, Wish};
+use layout::Program;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
-pub fn run(_tree: &Tree, _toolchain: &Toolchain, _names: &[String]) -> Result<u8> {
-    Ok(1)
+/// Packages that are parts of their own; the host part leaves them out.
+const LLAMA: &str = "llama-tests";
+const KERNEL: &str = "kernel-tests";
+const SYSTEM: &str = "system-tests";
+
+/// Part, and what it is.
+const PARTS: [(&str, &str); 5] = [
+    ("host", "libraries and host programs"),
+    ("programs", "the programs of the image, and the layout with them"),
+    ("llama", "llama.cpp in its box, on Linux"),
+    ("kernel", "the kernel, with each patch and without"),
+    ("system", "the whole system in QEMU, used through its console"),
+];
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
 }
 
-pub fn bench(_tree: &Tree, _toolchain: &Toolchain, _arguments: &[String]) -> Result<u8> {
-    Ok(1)
+impl Count {
+    fn add(&mut self, other: Count) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+
+    /// Reads a line that reports results.
+    fn read(line: &str) -> Option<Count> {
+        let line = line.trim();
+        let number_before = |word: &str| {
+            let at = line.find(word)?;
+            line[..at].trim_end().rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        };
+        let libtest = line.starts_with("test result: ");
+        let own = line.ends_with(" failed") && line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(" passed, ");
+        (libtest || own).then(|| Some(Count { passed: number_before(" passed")?, failed: number_before(" failed")? }))?
+    }
+}
+
+struct Suite<'a> {
+    tree: &'a Tree,
+    toolchain: &'a Toolchain,
+    count: Count,
+    failed: Vec<String>,
+}
+
+pub fn run(tree: &Tree, toolchain: &Toolchain, names: &[String]) -> Result<u8> {
+    let packages = cargo::packages(toolchain, tree)?;
+    let start = Instant::now();
+    let mut suite = Suite { tree, toolchain, count: Count::default(), failed: Vec::new() };
+    let wanted = |part: &str| names.is_empty() || names.iter().any(|n| n == part);
+    for (part, what) in PARTS {
+        if wanted(part) {
+            suite.begin(part, what);
+            suite.part(part, &packages, &[])?;
+        }
+    }
+    let others: Vec<&String> = names.iter().filter(|n| !PARTS.iter().any(|(part, _)| part == *n)).collect();
+    for name in others {
+        suite.named(name, &packages)?;
+    }
+    if !suite.failed.is_empty() {
+        println!("\nfailed:");
+        for name in &suite.failed {
+            println!("    {name}");
+        }
+    }
+    println!("\nin {} s", start.elapsed().as_secs());
+    println!("{} passed, {} failed", suite.count.passed, suite.count.failed);
+    Ok(u8::from(suite.count.failed > 0))
+}
+
+/// `alpha bench`: the program is in the same package as the system tests.
+pub fn bench(tree: &Tree, toolchain: &Toolchain, arguments: &[String]) -> Result<u8> {
+    let mut progress = Progress::new();
+    Programs::build(tree, toolchain, Variant::Release, &mut progress)?;
+    progress.finish();
+    let mut command = toolchain.host(tree, "run");
+    command.args(["--quiet", "--package", SYSTEM, "--bin", "bench", "--"]).args(arguments);
+    let status = command.status().map_err(Error::io(&toolchain.cargo))?;
+    Ok(status.code().unwrap_or(1).clamp(0, 255) as u8)
+}
+
+impl Suite<'_> {
+    fn begin(&self, part: &str, what: &str) {
+        println!("\n=== {part}: {what}");
+    }
+
+    fn one(&mut self, name: &str, result: std::result::Result<(), String>) {
+        match result {
+            Ok(()) => {
+                println!("test {name} ... ok");
+                self.count.passed += 1;
+            }
+            Err(why) => {
+                println!("test {name} ... FAILED\n    {why}");
+                self.count.failed += 1;
+                self.failed.push(name.to_owned());
+            }
+        }
+    }
+
+    fn part(&mut self, part: &str, packages: &[Package], filter: &[String]) -> Result<()> {
+        match part {
+            "host" => self.host(packages, filter),
+            "programs" => self.programs(),
+            "llama" => self.tests_of(LLAMA, filter),
+            "kernel" => self.program(KERNEL, filter),
+            "system" => self.program(SYSTEM, filter),
+            _ => unreachable!("parts are listed above"),
+        }
+    }
+
+    /// A name that is no part: a package, or a test of kernel or system, or a part of a host test's name.
+    fn named(&mut self, name: &str, packages: &[Package]) -> Result<()> {
+        if packages.iter().any(|p| p.name == name && !p.pd) {
+            self.begin(name, "one package");
+            return self.tests_of(name, &[]);
+        }
+        for (part, package) in [("kernel", KERNEL), ("system", SYSTEM)] {
+            if self.list(package)?.iter().any(|test| test.contains(name)) {
+                self.begin(part, name);
+                return self.program(package, &[name.to_owned()]);
+            }
+        }
+        self.begin("host", name);
+        let before = self.count;
+        self.host(packages, &[name.to_owned()])?;
+        if self.count == before {
+            let known = PARTS.iter().map(|(part, _)| (*part).to_owned()).collect();
+            return Err(Error::NoTest { name: name.into(), known });
+        }
+        Ok(())
+    }
+
+    fn host(&mut self, packages: &[Package], filter: &[String]) -> Result<()> {
+        let mut command = self.toolchain.host(self.tree, "test");
+        command.args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
+        for package in packages.iter().filter(|p| !p.pd && ![LLAMA, KERNEL, SYSTEM].contains(&p.name.as_str())) {
+            command.args(["--package", &package.name]);
+        }
+        command.arg("--").args(filter);
+        self.stream("host", &mut command)
+    }
+
+    fn tests_of(&mut self, package: &str, filter: &[String]) -> Result<()> {
+        let mut command = self.toolchain.host(self.tree, "test");
+        command.args(["--lib", "--bins", "--tests", "--no-fail-fast", "--package", package, "--"]).args(filter);
+        self.stream(package, &mut command)
+    }
+
+    /// A package whose program is the test.
+    fn program(&mut self, package: &str, names: &[String]) -> Result<()> {
+        let mut command = self.toolchain.host(self.tree, "run");
+        command.args(["--quiet", "--package", package, "--"]).args(names);
+        self.stream(package, &mut command)
+    }
+
+    fn list(&self, package: &str) -> Result<Vec<String>> {
+        let mut command = self.toolchain.host(self.tree, "run");
+        command.args(["--quiet", "--package", package, "--", "--list"]);
+        let output = command.output().map_err(Error::io(&self.toolchain.cargo))?;
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(|l| l.trim().to_owned()).collect())
+    }
+
+    /// Every program stands alone and may be loaded, and every mode of the layout resolves with them.
+    fn programs(&mut self) -> Result<()> {
+        let mut progress = Progress::new();
+        let built = Programs::build(self.tree, self.toolchain, Variant::Release, &mut progress);
+        progress.finish();
+        let programs = match built {
+            Ok(programs) => {
+                self.one("programs: everything compiles", Ok(()));
+                programs
+            }
+            Err(e) => {
+                self.one("programs: everything compiles", Err(e.to_string()));
+                return Ok(());
+            }
+        };
+        for (name, file) in &programs.files {
+            let checked = fs::read(file).map_err(|e| e.to_string()).and_then(|bytes| {
+                let parse = if name == "root-task" { Program::parse_any } else { Program::parse };
+                parse(name, &bytes).map(drop).map_err(|e| e.to_string())
+            });
+            self.one(&format!("programs: {name} is static, whole, and nowhere both writable and executable"), checked);
+        }
+        for mode in &programs.layout.modes {
+            for cores in [1, 2, 8] {
+                let wish = Wish { mode: mode.name.clone(), cores, ..Wish::default() };
+                let made = image::make(self.tree, &programs, &wish).map(drop).map_err(|e| e.to_string());
+                self.one(&format!("programs: the mode {} resolves for {cores} cores", mode.name), made);
+            }
+        }
+        let twice = image::make(self.tree, &programs, &Wish::default()).and_then(|first| {
+            let second = image::make(self.tree, &programs, &Wish::default())?;
+            Ok(first.image == second.image)
+        });
+        let same = match twice {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("two images of the same parts differ".to_owned()),
+            Err(e) => Err(e.to_string()),
+        };
+        self.one("programs: the same parts give the same image", same);
+        Ok(())
+    }
+
+    /// Runs a part, shows its lines, adds up its results.
+    fn stream(&mut self, what: &str, command: &mut Command) -> Result<()> {
+        // Both streams in one pipe, so that lines stay in order.
+        let (reader, writer) = std::io::pipe().map_err(Error::io(what))?;
+        let clone = writer.try_clone().map_err(Error::io(what))?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .stderr(clone)
+            .spawn()
+            .map_err(Error::io(&self.toolchain.cargo))?;
+        // The command keeps its ends of the pipe; without this the reader would never see the end.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+
+        let mut count = Count::default();
+        let mut package = String::new();
+        for line in BufReader::new(reader).split(b'\n') {
+            let line = line.map_err(Error::io(what))?;
+            let line = String::from_utf8_lossy(&line);
+            let line = line.trim_end();
+            if let Some(found) = Count::read(line) {
+                count.add(found);
+            }
+            if let Some(path) = line.trim_start().strip_prefix("Running ") {
+                package = path.split('/').next_back().unwrap_or(path).trim_end_matches(')').to_owned();
+                package = package.rsplit_once('-').map_or(package.clone(), |(name, _)| name.to_owned());
+            }
+            if let Some(name) = line.strip_prefix("test ").and_then(|l| l.strip_suffix(" ... FAILED")) {
+                let name = if package.is_empty() { name.to_owned() } else { format!("{package}: {name}") };
+                self.failed.push(name);
+            }
+            if !line.is_empty() && !line.starts_with("running ") && !line.ends_with("0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s") {
+                println!("{line}");
+            }
+        }
+        let status = child.wait().map_err(Error::io(what))?;
+        if !status.success() && count.failed == 0 {
+            count.failed = 1;
+            self.failed.push(format!("{what}: ended with {status}"));
+        }
+        self.count.add(count);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_read() {
+        let count = |passed, failed| Some(Count { passed, failed });
+        assert_eq!(Count::read("test result: ok. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out"), count(12, 3));
+        assert_eq!(Count::read("7 passed, 1 failed"), count(7, 1));
+        assert_eq!(Count::read("test a ... ok"), None);
+        assert_eq!(Count::read("4 tests passed, none failed"), None);
+    }
 }

@@ -41,7 +41,7 @@ impl Tree {
     }
 
     pub fn layout_dir(&self) -> PathBuf {
-        self.root.join("root-task/layout")
+        env::var_os("ALPHA_LAYOUT_DIR").map_or_else(|| self.root.join("root-task/layout"), PathBuf::from)
     }
 
     pub fn default_model(&self) -> PathBuf {
