@@ -210,8 +210,13 @@ impl Domain {
         for cap in &pd.caps {
             let source = parts.shared.object(cap.object)?;
             let (rights, data) = match cap.object {
-                // The badge of these names the bit in the PD's notification or nothing; rights do not apply.
-                Object::Irq(_) | Object::Ports(_) => (CapRights::ALL, CapData::NONE),
+                // Rights do not apply to these, and an interrupt's badge names a bit of the PD's notification.
+                Object::Irq(_) => (CapRights::ALL, CapData::NONE),
+                // The kernel reads a new range out of every mint, so the same one is given again.
+                Object::Ports(i) => {
+                    let range = crate::shared::get(&parts.system.ports, i)?;
+                    (CapRights::ALL, CapData::ports(range.first, range.last))
+                }
                 _ => (kernel::rights(cap.rights), kernel::badge(cap.badge)),
             };
             kernel::mint_into(source, cnode, pd.cnode_bits, cap.slot, rights, data)?;
