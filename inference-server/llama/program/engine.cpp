@@ -14,7 +14,7 @@ using namespace proto;
 
 namespace {
 
-constexpr uint32_t default_context = 2048, default_batch = 128, embedding_context = 512;
+constexpr uint32_t default_context = 2048, default_batch = 128, embedding_context = 512, embedding_batch = 32;
 constexpr int log_lines_per_load = 48;
 constexpr size_t log_bytes = 400;
 
@@ -652,13 +652,17 @@ void Engine::embed(const Embed &ask) {
         need_model();
         int32_t trained = llama_model_n_ctx_train(model_);
         uint32_t n_ctx = trained > 0 ? std::min(embedding_context, static_cast<uint32_t>(trained)) : embedding_context;
+        /* A model that was not made for embeddings: the mean over its tokens, computed in small steps, because each
+         * step keeps the logits of all its tokens as well. */
+        bool generator = meta(meta("general.architecture") + ".pooling_type").empty() && can_generate_;
         if (!embedder_) {
             llama_context_params c = llama_context_default_params();
-            c.n_ctx = c.n_batch = c.n_ubatch = n_ctx; /* models that look both ways want the text in one piece */
+            c.n_ctx = n_ctx;
+            c.n_batch = c.n_ubatch = generator ? std::min(embedding_batch, n_ctx) : n_ctx; /* others want it in one piece */
             c.n_seq_max = 1;
             c.n_threads = c.n_threads_batch = static_cast<int32_t>(threads_now_);
             c.embeddings = true;
-            if (meta(meta("general.architecture") + ".pooling_type").empty()) c.pooling_type = LLAMA_POOLING_TYPE_MEAN;
+            if (generator) c.pooling_type = LLAMA_POOLING_TYPE_NONE;
             c.abort_callback = abort_now;
             c.abort_callback_data = this;
             c.no_perf = true;
@@ -672,20 +676,30 @@ void Engine::embed(const Embed &ask) {
         if (tokens.empty()) throw Failure{ErrorKind::BadArgument, "the text is empty"};
         if (tokens.size() > n_ctx) throw Failure{ErrorKind::TooLong, numbers("%llu tokens, an embedding takes %llu", tokens.size(), n_ctx)};
         if (llama_memory_t memory = llama_get_memory(embedder_)) llama_memory_clear(memory, false);
-        llama_batch batch = llama_batch_get_one(tokens.data(), static_cast<int32_t>(tokens.size()));
-        int32_t result = llama_model_has_encoder(model_) ? llama_encode(embedder_, batch) : llama_decode(embedder_, batch);
-        if (result == 2) throw Failure{ErrorKind::Stopped, ""};
-        if (result != 0) throw Failure{ErrorKind::Compute, last_error_};
-        const float *vector = pooling == LLAMA_POOLING_TYPE_NONE ? llama_get_embeddings_ith(embedder_, -1) : llama_get_embeddings_seq(embedder_, 0);
-        if (!vector) throw Failure{ErrorKind::Unsupported, ""};
+
         auto size = static_cast<size_t>(llama_model_n_embd_out(model_));
+        std::vector<double> vector(size);
+        size_t step = llama_n_batch(embedder_);
+        for (size_t at = 0; at < tokens.size(); at += step) {
+            auto n = static_cast<int32_t>(std::min(step, tokens.size() - at));
+            llama_batch batch = llama_batch_get_one(tokens.data() + at, n);
+            int32_t result = llama_model_has_encoder(model_) ? llama_encode(embedder_, batch) : llama_decode(embedder_, batch);
+            if (result == 2) throw Failure{ErrorKind::Stopped, ""};
+            if (result != 0) throw Failure{ErrorKind::Compute, last_error_};
+            bool rows = pooling == LLAMA_POOLING_TYPE_NONE;
+            for (int32_t i = 0; i < (rows ? n : 1); i++) {
+                const float *row = rows ? llama_get_embeddings_ith(embedder_, i) : llama_get_embeddings_seq(embedder_, 0);
+                if (!row) throw Failure{ErrorKind::Unsupported, "it gives no embeddings"};
+                for (size_t k = 0; k < size; k++) vector[k] += row[k];
+            }
+        }
         double square = 0;
-        for (size_t i = 0; i < size; i++) square += static_cast<double>(vector[i]) * vector[i];
+        for (double v : vector) square += v * v;
         if (!std::isfinite(square) || square == 0) throw Failure{ErrorKind::Compute, "the vector has no direction"};
-        auto scale = static_cast<float>(1 / std::sqrt(square));
+        double scale = 1 / std::sqrt(square);
         for (size_t at = 0; at < size; at += chunk) {
             Embedding part{ask.id, static_cast<uint32_t>(size), static_cast<uint32_t>(at), {}};
-            for (size_t i = at; i < std::min(size, at + chunk); i++) part.values.push_back(vector[i] * scale);
+            for (size_t i = at; i < std::min(size, at + chunk); i++) part.values.push_back(static_cast<float>(vector[i] * scale));
             around_.send(part);
         }
     });

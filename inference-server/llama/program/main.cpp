@@ -3,6 +3,7 @@
 // conversation loses the answer in progress and the prompt cache; the inference server hears Hello and loads again.
 //
 // It must never take a command for something else because the ring said so: all is copied out, then checked.
+#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <exception>
@@ -166,7 +167,13 @@ int main() {
     // What was left on the ring for an earlier life is not answered any more.
     alpha_ring_take(&commands, alpha_ring_waiting(&commands));
 
-    ggml_set_abort_callback([](const char *why) { alpha_die(why); });
+    ggml_set_abort_callback([](const char *why) {
+        // The commonest reason deserves its name.
+        static char text[256];
+        bool memory = std::strstr(why, "mem_buffer != NULL") || std::strstr(why, "alloc");
+        std::snprintf(text, sizeof text, "%s%s", memory ? "out of memory: " : "", why);
+        alpha_die(text);
+    });
     std::set_terminate([] { alpha_die("an error that nobody handled"); });
     try {
         Program().run();

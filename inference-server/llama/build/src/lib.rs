@@ -13,7 +13,7 @@ mod overlay;
 mod recipe;
 mod scan;
 
-pub use arena::{arena_bytes, ModelFacts, FactsError};
+pub use arena::{arena_bytes, FactsError, ModelFacts, DEFAULT_BATCH, DEFAULT_CONTEXT};
 pub use scan::{scan, Report};
 
 use std::fmt;
