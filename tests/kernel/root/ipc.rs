@@ -91,9 +91,9 @@ fn exchange(client_rights: u64, at: usize) -> Result<(bool, bool), (&'static str
     set_cap_to_send(client, token);
     set_receive_slot(server, at_server);
     set_receive_slot(client, at_client);
-    run((server, server_index), answering_server as usize as u64, endpoint | 1 << 32, 0);
+    run((server, server_index), answering_server, endpoint | 1 << 32, 0);
     settle();
-    run((client, client_index), generous_caller as usize as u64, call_argument(client_cap, at), 0);
+    run((client, client_index), generous_caller, call_argument(client_cap, at), 0);
     if !within(SOON, || shared(at) == 2) {
         return Err(("a call was not answered, rights", client_rights));
     }
@@ -178,28 +178,26 @@ fn expect_death(at: usize, what: &'static str) -> Outcome {
 }
 
 /// A server that has taken a call and a client that waits for its answer.
-fn waiting_pair(server: Entry, at: usize, client: Options, host: Options) -> Result<(Thread, Thread, Cap), (&'static str, u64)> {
+fn waiting_pair(server: Entry, at: usize, client: Options, host: Options) -> (Thread, Thread, Cap) {
     let endpoint = make(object::ENDPOINT, 0);
     set_shared(60, 0);
     set_shared(at, 0);
     let server = spawn(server, endpoint, host);
     settle();
     let client = spawn(caller, call_argument(mint(endpoint, ALL, 5), at), client);
-    if !within(SOON, || shared(60) == 1) {
-        return Err(("the server was not called", 0));
-    }
-    Ok((server, client, endpoint))
+    expect("the server was not called", || shared(60) == 1);
+    (server, client, endpoint)
 }
 
 pub fn dead_server() -> Outcome {
     // The server is deleted.
-    let (server, _, _) = waiting_pair(silent_server, 0, HERE, HERE)?;
+    let (server, _, _) = waiting_pair(silent_server, 0, HERE, HERE);
     delete(server.tcb);
     expect_death(0, "the server was deleted and its caller waits on")?;
 
     // In other address spaces, by the fast path.
     let elsewhere = Options { vspace: new_space().vspace, ..HERE };
-    let (server, _, _) = waiting_pair(silent_server, 0, elsewhere, HERE)?;
+    let (server, _, _) = waiting_pair(silent_server, 0, elsewhere, HERE);
     delete(server.tcb);
     expect_death(0, "a caller in another address space waits on")?;
 
@@ -207,14 +205,14 @@ pub fn dead_server() -> Outcome {
     if nodes() > 1 {
         let there = Options { core: 1, ..HERE };
         for (client, host) in [(there, there), (there, HERE), (HERE, there)] {
-            let (server, _, _) = waiting_pair(silent_server, 0, client, host)?;
+            let (server, _, _) = waiting_pair(silent_server, 0, client, host);
             delete(server.tcb);
             expect_death(0, "a caller and its server on other cores: it waits on")?;
         }
     }
 
     // The server receives again without an answer: the first caller is dropped.
-    let (_, _, endpoint) = waiting_pair(dropping_server, 0, HERE, HERE)?;
+    let (_, _, endpoint) = waiting_pair(dropping_server, 0, HERE, HERE);
     spawn(caller, call_argument(mint(endpoint, ALL, 6), 8), HERE);
     expect_death(0, "a dropped caller waits on")?;
     if within(20, || shared(8) == 2) {
@@ -245,7 +243,7 @@ pub fn dead_server() -> Outcome {
     delete(server.tcb);
 
     // A suspended caller is not woken, and resumed it makes its call again, whole.
-    let (server, client, endpoint) = waiting_pair(silent_server, 32, HERE, HERE)?;
+    let (server, client, endpoint) = waiting_pair(silent_server, 32, HERE, HERE);
     suspend(client);
     delete(server.tcb);
     if within(20, || shared(32) == 2) {
@@ -288,13 +286,47 @@ pub fn dead_server() -> Outcome {
         for (entry, argument) in order {
             spawn(entry, argument, Options { untyped: both, ..HERE });
         }
-        if !within(SOON, || shared(60) == 1) {
-            return Err(("the server was not called", 1));
-        }
+        expect("the server was not called", || shared(60) == 1);
         revoke(both);
         settle();
     }
     Ok(())
+}
+
+/// Two system calls in turn, each counted behind it: in SHARED[0] and SHARED[1].
+extern "C" fn counts_its_calls(_: u64) -> ! {
+    unsafe {
+        core::arch::asm!(
+            "2:",
+            "mov r12, rsp", "mov rdx, -7", "syscall", "mov rsp, r12", "inc qword ptr [r13]",
+            "mov r12, rsp", "mov rdx, -7", "syscall", "mov rsp, r12", "inc qword ptr [r13 + 8]",
+            "jmp 2b",
+            in("r13") SHARED.as_ptr(), options(noreturn),
+        )
+    }
+}
+
+/// A thread that another core stops in the middle of a system call goes on with that call.
+pub fn stall_restart() -> Outcome {
+    if nodes() < 2 {
+        return Ok(());
+    }
+    let thread = spawn(counts_its_calls, 0, Options { core: 1, ..HERE });
+    expect("the thread on the second core does not run", || shared(0) > 100);
+    let stop = || _ = must(thread.tcb, label::TCBSetPriority, &[], &[100]);
+    for _ in 0..200 {
+        for _ in 0..100 {
+            stop();
+        }
+        if shared(0) - shared(1) > 2 {
+            break;
+        }
+    }
+    suspend(thread);
+    match shared(0).wrapping_sub(shared(1)) {
+        0 | 1 => Ok(()),
+        _ => Err(("a thread stopped in a system call went on elsewhere, calls", shared(0))),
+    }
 }
 
 /// Answers for ever with what it got.

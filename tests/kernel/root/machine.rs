@@ -29,7 +29,7 @@ pub mod object {
 pub mod rights {
     pub const WRITE: u64 = 1;
     pub const READ: u64 = 2;
-    pub const GRANT: u64 = 4;
+    // 4 is Grant.
     pub const GRANT_REPLY: u64 = 8;
     pub const ALL: u64 = 15;
 }
@@ -41,8 +41,7 @@ pub const REVOKE_FIRST: Word = 9;
 
 /// `seL4_DeadServer` of the patched libsel4.
 pub const DEAD_SERVER: Word = 0xD1E;
-/// Labels of fault messages.
-pub const USER_EXCEPTION: Word = 3;
+/// Label of a page fault's message.
 pub const VM_FAULT: Word = 5;
 
 pub const ROOT_TCB: Cap = 1;
@@ -283,6 +282,7 @@ pub fn is_empty(slot: Cap) -> bool {
 /// An address space in which the image lies where it lies in root's, so that its threads can run the same functions.
 pub struct Space {
     pub vspace: Cap,
+    /// Of the first 2 MiB from `PAGES`.
     pub page_table: Cap,
     pub page_directory: Cap,
     pub pdpt: Cap,
@@ -295,15 +295,16 @@ pub fn new_space() -> Space {
     must(pdpt, label::X86PDPTMap, &[vspace], &[0, 0]);
     let page_directory = make(object::PAGE_DIRECTORY, 0);
     must(page_directory, label::X86PageDirectoryMap, &[vspace], &[0, 0]);
-    let image = make(object::PAGE_TABLE, 0);
-    must(image, label::X86PageTableMap, &[vspace], &[IMAGE, 0]);
+    let table = make(object::PAGE_TABLE, 0);
+    let image = &raw const __executable_start as u64;
+    must(table, label::X86PageTableMap, &[vspace], &[image, 0]);
     let page_table = make(object::PAGE_TABLE, 0);
     must(page_table, label::X86PageTableMap, &[vspace], &[PAGES, 0]);
     let buffers = make(object::PAGE_TABLE, 0);
     must(buffers, label::X86PageTableMap, &[vspace], &[BUFFERS, 0]);
     let [first, end] = unsafe { (*state().info).image_frames };
     for slot in first..end {
-        map(copy(slot), vspace, IMAGE + (slot - first) * 4096, rights::READ | rights::WRITE);
+        map(copy(slot), vspace, image + (slot - first) * 4096, rights::READ | rights::WRITE);
     }
     for (i, &frame) in state().buffers.iter().enumerate() {
         map(copy(frame), vspace, buffer_address(i), rights::READ | rights::WRITE);
@@ -311,7 +312,10 @@ pub fn new_space() -> Space {
     Space { vspace, page_table, page_directory, pdpt }
 }
 
-const IMAGE: u64 = 0x40_0000;
+extern "C" {
+    /// From the linker: where the image begins. It lies within one page table's 2 MiB.
+    static __executable_start: u8;
+}
 
 pub fn try_map(frame: Cap, vspace: Cap, at: u64, rights: u64) -> Word {
     try_do(frame, label::X86PageMap, &[vspace], &[at, rights, 0])
@@ -379,7 +383,7 @@ pub fn buffer_address(index: usize) -> u64 {
 #[track_caller]
 pub fn spawn(entry: Entry, argument: u64, options: Options) -> Thread {
     let thread = prepare(options);
-    run(thread, entry as usize as u64, argument, options.tls_base);
+    run(thread, entry, argument, options.tls_base);
     thread.0
 }
 
@@ -409,11 +413,11 @@ pub fn prepare(options: Options) -> (Thread, usize) {
 
 /// Sets all registers and resumes.
 #[track_caller]
-pub fn run((thread, index): (Thread, usize), entry: u64, argument: u64, tls_base: u64) {
+pub fn run((thread, index): (Thread, usize), entry: Entry, argument: u64, tls_base: u64) {
     // As a call leaves it: the return address (there is none) lies where the alignment says.
     let stack = STACKS[index].0.get() as u64 + STACK_BYTES as u64 - 8;
     let mut registers = [0; 19];
-    registers[0] = entry;
+    registers[0] = entry as *const () as u64;
     registers[1] = stack;
     registers[2] = 0x202;
     registers[8] = argument; // rdi
@@ -492,6 +496,12 @@ pub fn within(ms: u64, mut condition: impl FnMut() -> bool) -> bool {
 /// Lets the others do what they can do at once.
 pub fn settle() {
     within(4, || false);
+}
+
+/// Waits for what the test stands on; that it does not come is no finding, and the driver does not take it for one.
+#[track_caller]
+pub fn expect(what: &str, condition: impl FnMut() -> bool) {
+    assert!(within(SOON, condition), "{what}");
 }
 
 /// Receives from an endpoint whose senders all have badges other than 0.

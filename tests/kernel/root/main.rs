@@ -26,6 +26,7 @@ pub type Outcome = Result<(), (&'static str, u64)>;
 const TESTS: &[(&str, fn() -> Outcome)] = &[
     ("grant_reply", ipc::grant_reply),
     ("dead_server", ipc::dead_server),
+    ("stall_restart", ipc::stall_restart),
     ("fast_path", ipc::fast_path),
     ("frame_delete", memory::frame_delete),
     ("pdpt_copy", memory::pdpt_copy),

@@ -1,7 +1,6 @@
 //! No register carries a word from one thread to another.
 
 use crate::machine::*;
-use crate::sys::*;
 use crate::Outcome;
 use core::arch::asm;
 
@@ -56,13 +55,9 @@ pub fn fs_gs_base() -> Outcome {
     // The two share an IPC buffer address, as threads of different protection domains do: the kernel's check for a
     // change sees none.
     let first = spawn(leaves_bases, 0, HERE);
-    if !within(SOON, || shared(0) == 1) {
-        return Err(("the first thread does not run", 0));
-    }
+    expect("the first thread does not run", || shared(0) == 1);
     spawn(looks_at_bases, 0, Options { buffer_of: Some(first), ..HERE });
-    if !within(SOON, || shared(8) == 1) {
-        return Err(("the second thread does not run", 0));
-    }
+    expect("the second thread does not run", || shared(8) == 1);
     if shared(9) != 0 {
         return Err(("FS of one thread reached another", shared(9)));
     }
@@ -118,13 +113,9 @@ extern "C" fn looks_at_selectors(_: u64) -> ! {
 
 pub fn segment_selectors() -> Outcome {
     spawn(leaves_selectors, 0, HERE);
-    if !within(SOON, || shared(0) == 1) {
-        return Err(("the first thread does not run", 0));
-    }
+    expect("the first thread does not run", || shared(0) == 1);
     spawn(looks_at_selectors, 0, HERE);
-    if !within(SOON, || shared(8) == 1) {
-        return Err(("the second thread does not run", 0));
-    }
+    expect("the second thread does not run", || shared(8) == 1);
     match shared(9) {
         0 => Ok(()),
         selectors => Err(("segment selectors of one thread reached another", selectors)),
@@ -164,13 +155,9 @@ extern "C" fn looks_at_fpu(_: u64) -> ! {
 
 pub fn fpu_registers() -> Outcome {
     spawn(leaves_fpu, 0, HERE);
-    if !within(SOON, || shared(0) == 1) {
-        return Err(("the first thread does not run", 0));
-    }
+    expect("the first thread does not run", || shared(0) == 1);
     spawn(looks_at_fpu, 0, HERE);
-    if !within(SOON, || shared(8) == 1) {
-        return Err(("the second thread does not run", 0));
-    }
+    expect("the second thread does not run", || shared(8) == 1);
     if shared(9) != 0 {
         return Err(("vector registers of one thread reached another", shared(9)));
     }

@@ -47,7 +47,8 @@ pub fn boot(
     let end = Instant::now() + WHOLE_BOOT;
     let mut lines = Vec::new();
     while Instant::now() < end {
-        match receiver.recv_timeout(idle) {
+        // The first line waits for firmware and boot.
+        match receiver.recv_timeout(if lines.is_empty() { WHOLE_BOOT } else { idle }) {
             Ok(line) => {
                 let last = line == crate::root::LAST_LINE;
                 lines.push(line);
