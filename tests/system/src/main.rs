@@ -89,7 +89,7 @@ fn main() -> ExitCode {
     };
     let (mut passed, mut failed) = (0, Vec::new());
     for test in &chosen {
-        print!("{} ...", test.name);
+        print!("test {} ... ", test.name);
         let _ = std::io::stdout().flush();
         let start = Instant::now();
         let outcome = (test.run)(&world);
@@ -97,10 +97,10 @@ fn main() -> ExitCode {
         match outcome {
             Ok(()) => {
                 passed += 1;
-                println!(" ok ({seconds:.1} s)");
+                println!("ok ({seconds:.1} s)");
             }
             Err(failure) => {
-                println!(" FAILED ({seconds:.1} s)\n  {}", failure.to_string().replace('\n', "\n  "));
+                println!("FAILED\n  after {seconds:.1} s: {}", failure.to_string().replace('\n', "\n  "));
                 failed.push(&test.name);
             }
         }
