@@ -136,36 +136,46 @@ void alpha_console(const char *text, size_t len) {
     }
 }
 
-void alpha_last_words(const char *text, size_t len) {
-    // Reply::Log { level: Fatal, text } without allocating.
+// Reply::Log without allocating; dropped if there is no room.
+static void say(Level level, std::string_view text) {
     constexpr size_t most = 300;
-    std::string_view whole(text, len);
-    if (!utf8::valid(whole)) whole = "(a message that is no text)";
-    whole = utf8::prefix(whole, most);
+    if (!utf8::valid(text)) text = "(a message that is no text)";
+    text = utf8::prefix(text, most);
     uint8_t record[most + 8];
     uint32_t n = 0;
-    record[n++] = 13; // index of Log, checked below
-    record[n++] = static_cast<uint8_t>(Level::Fatal);
     static_assert(std::is_same_v<std::variant_alternative_t<13, Reply>, Log>);
-    size_t size = whole.size();
+    record[n++] = 13;
+    record[n++] = static_cast<uint8_t>(level);
+    size_t size = text.size();
     if (size >= 0x80) record[n++] = static_cast<uint8_t>(size) | 0x80, size >>= 7;
     record[n++] = static_cast<uint8_t>(size);
-    std::memcpy(record + n, whole.data(), whole.size());
-    n += static_cast<uint32_t>(whole.size());
+    std::memcpy(record + n, text.data(), text.size());
+    n += static_cast<uint32_t>(text.size());
     for (int i = 0; i < 1 << 20 && __atomic_exchange_n(&replies_lock, 1, __ATOMIC_ACQUIRE); i++) {}
     if (replies.own) (void)alpha_ring_push(&replies, record, n);
     __atomic_store_n(&replies_lock, 0, __ATOMIC_RELEASE);
     alpha_signal(alpha_start->signal_cap);
 }
 
+void alpha_last_words(const char *text, size_t len) { say(Level::Fatal, {text, len}); }
+
+// Most of llama.cpp looks at what an allocation gives; what does not, dies of it, and this line says why.
+void alpha_memory_ran_out(uint64_t asked) {
+    static int said;
+    if (said++ >= 16) return;
+    alpha_arena use = alpha_arena_use();
+    char text[128];
+    int n = std::snprintf(text, sizeof text, "memory ran out: %llu KiB wanted, %llu of %llu in use", static_cast<unsigned long long>(asked >> 10),
+                          static_cast<unsigned long long>(use.used >> 10), static_cast<unsigned long long>(use.len >> 10));
+    say(Level::Error, {text, static_cast<size_t>(n)});
+}
+
 } // extern "C"
 
 int main() {
     const alpha_llama_start *s = alpha_start;
-    alpha_ring_out_init(&replies, s->rep_ring, s->rep_capacity, s->rep_tail, s->epoch);
+    alpha_ring_out_init(&replies, s->rep_ring, s->rep_capacity, s->rep_tail);
     alpha_ring_in_init(&commands, s->cmd_ring, s->cmd_capacity, s->cmd_tail);
-    // What was left on the ring for an earlier life is not answered any more.
-    alpha_ring_take(&commands, alpha_ring_waiting(&commands));
 
     ggml_set_abort_callback([](const char *why) {
         // The commonest reason deserves its name.

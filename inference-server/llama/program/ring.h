@@ -1,9 +1,4 @@
-/* The two rings in shared memory, in the format of libs/ring (see there for restarts: positions never go back).
- *
- * Producer's area:  0 magic and version, 8 epoch, 16 head (bytes ever written), 48 start (where this epoch's first
- * record begins); data from 4096 on.
- * Consumer's page:  0 tail (bytes ever taken), 8 epoch that the consumer has seen.
- * A record is a u32 length, that many bytes, and padding to a multiple of 8; it may wrap at any byte.
+/* The two rings in shared memory, in the format of libs/ring, which explains it.
  *
  * The other side is not trusted: what it writes is read once, and a position or length that cannot be true makes the
  * whole content of the ring be dropped. */
@@ -16,7 +11,8 @@
 #define ALPHA_RING_MAGIC 0x31474e4952ull
 #define ALPHA_RING_DATA  4096u
 
-struct alpha_ring_producer { uint64_t magic, epoch, head, lossy[3], start; };
+/* Positions count bytes since the ring was made and never go back. */
+struct alpha_ring_producer { uint64_t magic, epoch, head, reserve, last, records, start; };
 struct alpha_ring_consumer { uint64_t tail, epoch; };
 
 static inline uint64_t alpha_ring_record(uint64_t len) { return (4 + len + 7) & ~7ull; }
@@ -26,24 +22,32 @@ static inline uint64_t alpha_ring_record(uint64_t len) { return (4 + len + 7) & 
 struct alpha_ring_out {
     struct alpha_ring_producer *own;
     const struct alpha_ring_consumer *peer;
-    uint64_t capacity, head, epoch;
+    uint64_t capacity, head;
 };
 
-static inline void alpha_ring_out_init(struct alpha_ring_out *r, uint64_t area, uint64_t capacity, uint64_t peer, uint64_t epoch) {
-    r->own = (struct alpha_ring_producer *)area;
+static inline uint64_t alpha_ring_load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+static inline void alpha_ring_store(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+
+/* Goes on where the former life stopped, with the next epoch: the consumer drops what that one left. */
+static inline void alpha_ring_out_init(struct alpha_ring_out *r, uint64_t area, uint64_t capacity, uint64_t peer) {
+    struct alpha_ring_producer *own = (struct alpha_ring_producer *)area;
+    int used = alpha_ring_load(&own->magic) == ALPHA_RING_MAGIC;
+    uint64_t epoch = used ? alpha_ring_load(&own->epoch) + 1 : 1;
+    r->own = own;
     r->peer = (const struct alpha_ring_consumer *)peer;
     r->capacity = capacity;
-    r->head = __atomic_load_n(&r->own->head, __ATOMIC_RELAXED) & ~7ull;
-    r->epoch = epoch;
-    __atomic_store_n(&r->own->start, r->head, __ATOMIC_RELAXED);
-    __atomic_store_n(&r->own->head, r->head, __ATOMIC_RELAXED);
-    __atomic_store_n(&r->own->magic, ALPHA_RING_MAGIC, __ATOMIC_RELEASE);
-    __atomic_store_n(&r->own->epoch, epoch, __ATOMIC_RELEASE);
+    r->head = used ? alpha_ring_load(&own->head) & ~7ull : 0;
+    alpha_ring_store(&own->reserve, r->head);
+    alpha_ring_store(&own->last, r->head);
+    alpha_ring_store(&own->records, 0);
+    alpha_ring_store(&own->start, r->head);
+    alpha_ring_store(&own->head, r->head);
+    alpha_ring_store(&own->magic, ALPHA_RING_MAGIC);
+    alpha_ring_store(&own->epoch, epoch ? epoch : 1);
 }
 
 static inline uint64_t alpha_ring_room(const struct alpha_ring_out *r) {
-    uint64_t tail = __atomic_load_n(&r->peer->tail, __ATOMIC_ACQUIRE);
-    uint64_t filled = r->head - tail;
+    uint64_t filled = r->head - alpha_ring_load(&r->peer->tail);
     return filled > r->capacity ? 0 : r->capacity - filled;
 }
 
@@ -60,7 +64,7 @@ static inline bool alpha_ring_push(struct alpha_ring_out *r, const void *record,
     alpha_ring_put(r, r->head, &len, 4);
     alpha_ring_put(r, r->head + 4, record, len);
     r->head += whole;
-    __atomic_store_n(&r->own->head, r->head, __ATOMIC_RELEASE);
+    alpha_ring_store(&r->own->head, r->head);
     return true;
 }
 
@@ -72,28 +76,33 @@ struct alpha_ring_in {
     uint64_t capacity, tail, epoch;
 };
 
-/* What was left in the ring for an earlier life of this program is not answered any more: it is skipped. */
+static inline void alpha_ring_publish(struct alpha_ring_in *r) {
+    alpha_ring_store(&r->own->epoch, r->epoch);
+    alpha_ring_store(&r->own->tail, r->tail);
+}
+
+static inline uint64_t alpha_ring_head(const struct alpha_ring_in *r) { return alpha_ring_load(&r->peer->head) & ~7ull; }
+
+/* Begins behind what was written for an earlier life of this program: nobody waits for that any more. */
 static inline void alpha_ring_in_init(struct alpha_ring_in *r, uint64_t area, uint64_t capacity, uint64_t own) {
     r->peer = (const struct alpha_ring_producer *)area;
     r->own = (struct alpha_ring_consumer *)own;
     r->capacity = capacity;
-    r->epoch = __atomic_load_n(&r->peer->epoch, __ATOMIC_ACQUIRE);
-    r->tail = __atomic_load_n(&r->peer->head, __ATOMIC_ACQUIRE) & ~7ull;
-    __atomic_store_n(&r->own->epoch, r->epoch, __ATOMIC_RELAXED);
-    __atomic_store_n(&r->own->tail, r->tail, __ATOMIC_RELEASE);
+    r->epoch = alpha_ring_load(&r->peer->epoch);
+    r->tail = alpha_ring_head(r);
+    alpha_ring_publish(r);
 }
 
-/* Bytes that wait, after taking note of a producer that started anew. */
+/* Bytes that wait, after taking note of a producer that started anew: what its former life left is dropped. */
 static inline uint64_t alpha_ring_waiting(struct alpha_ring_in *r) {
-    if (__atomic_load_n(&r->peer->magic, __ATOMIC_ACQUIRE) != ALPHA_RING_MAGIC) return 0;
-    uint64_t epoch = __atomic_load_n(&r->peer->epoch, __ATOMIC_ACQUIRE);
+    uint64_t epoch = alpha_ring_load(&r->peer->epoch), head = alpha_ring_head(r);
     if (epoch != r->epoch) {
+        uint64_t start = alpha_ring_load(&r->peer->start) & ~7ull;
         r->epoch = epoch;
-        r->tail = __atomic_load_n(&r->peer->start, __ATOMIC_ACQUIRE) & ~7ull;
-        __atomic_store_n(&r->own->epoch, epoch, __ATOMIC_RELAXED);
-        __atomic_store_n(&r->own->tail, r->tail, __ATOMIC_RELEASE);
+        r->tail = head - start <= r->capacity ? start : head;
+        alpha_ring_publish(r);
     }
-    return __atomic_load_n(&r->peer->head, __ATOMIC_ACQUIRE) - r->tail;
+    return head - r->tail;
 }
 
 static inline void alpha_ring_get(const struct alpha_ring_in *r, uint64_t at, void *to, uint64_t len) {
@@ -104,7 +113,7 @@ static inline void alpha_ring_get(const struct alpha_ring_in *r, uint64_t at, vo
 
 static inline void alpha_ring_take(struct alpha_ring_in *r, uint64_t bytes) {
     r->tail += bytes;
-    __atomic_store_n(&r->own->tail, r->tail, __ATOMIC_RELEASE);
+    alpha_ring_publish(r);
 }
 
 /* Length of the next record; -1 if there is none, -2 if the ring made no sense and was emptied. */
@@ -112,7 +121,7 @@ static inline int64_t alpha_ring_next(struct alpha_ring_in *r) {
     uint64_t waiting = alpha_ring_waiting(r);
     if (waiting == 0) return -1;
     uint32_t len = 0;
-    if (waiting >= 8 && waiting <= r->capacity && waiting % 8 == 0) {
+    if (waiting <= r->capacity) {
         alpha_ring_get(r, r->tail, &len, 4);
         if (alpha_ring_record(len) <= waiting) return (int64_t)len;
     }

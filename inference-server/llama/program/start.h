@@ -46,7 +46,7 @@ struct alpha_llama_start {
     uint64_t thread_cap[ALPHA_MAX_THREADS]; /* 128  one notification for each thread, with both rights */
 
     uint64_t tsc_hz;        /* 192  ticks of the CPU's counter in a second */
-    uint64_t epoch;         /* 200  counts the starts of this program, from 1: the reply ring's epoch */
+    uint64_t epoch;         /* 200  counts the starts of this program, from 1 */
     uint64_t model_name[7]; /* 208  file name of the model for messages, UTF-8, zero padded */
     /* 264 */
 };

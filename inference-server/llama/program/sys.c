@@ -120,6 +120,7 @@ static unsigned char *arena_map(size_t len) {
         if (run >= count) { at = arena_take(p - run, count); break; }
     }
     spin_unlock(&arena.lock);
+    if (!at) alpha_memory_ran_out(len);
     return at;
 }
 

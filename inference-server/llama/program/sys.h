@@ -44,6 +44,8 @@ struct alpha_arena alpha_arena_use(void);
 void alpha_console(const char *text, size_t len);
 /* The last words of a dying program; must not allocate. Defined by the main program. */
 void alpha_last_words(const char *text, size_t len);
+/* An allocation of so many bytes has failed; as above. */
+void alpha_memory_ran_out(uint64_t asked);
 
 #ifdef __cplusplus
 }

@@ -114,7 +114,9 @@ fn plan(llama: &Path, folder: &Path) -> Result<Vec<Unit>, Error> {
         all.push(format!("-ffile-prefix-map={}=llama.cpp/src", folder.display()));
         all.push(format!("-I{}", folder.display()));
         let mut key = Hash::new();
-        all.iter().for_each(|f| drop(key.text(f)));
+        for flag in &all {
+            key.text(flag);
+        }
         units.push(Unit { object: folder.join(format!("{stem}-{}.o", key.hex())), source, flags: all });
     };
     let ggml = llama.join("ggml/src");

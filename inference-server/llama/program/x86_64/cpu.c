@@ -55,7 +55,7 @@ void alpha_check_cpu(void) {
     const struct alpha_llama_start *s = alpha_start;
     struct alpha_ring_out out;
     struct alpha_ring_in in;
-    alpha_ring_out_init(&out, s->rep_ring, s->rep_capacity, s->rep_tail, s->epoch);
+    alpha_ring_out_init(&out, s->rep_ring, s->rep_capacity, s->rep_tail);
     alpha_ring_in_init(&in, s->cmd_ring, s->cmd_capacity, s->cmd_tail);
     for (;;) {
         (void)alpha_ring_push(&out, record, len);

@@ -3,6 +3,7 @@
 //! Every wait has a limit; a program that says nothing for that long is an outcome of its own, never a test that hangs.
 
 use llama_proto::{Command, Generate, Load, Prompt, Reply, Sampling};
+use ring::{Consumer, Producer};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, AsRawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -14,7 +15,6 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 const PAGE: usize = 4096;
-const MAGIC: u64 = 0x31474e4952;
 
 /// Where builds are kept: `ALPHA_LLAMA_CACHE`, or `build/llama` in the repository.
 pub fn cache() -> PathBuf {
@@ -63,9 +63,9 @@ pub struct Llama {
     child: Child,
     memory: *mut u8,
     length: usize,
-    capacity: usize,
-    head: u64,
-    tail: u64,
+    commands: Producer,
+    replies: Consumer,
+    buffer: Vec<u8>,
     /// How long it may say nothing.
     pub patience: Duration,
     /// Log lines that came.
@@ -91,6 +91,13 @@ impl Llama {
             }
             (OwnedFd::from_raw_fd(fd), memory.cast::<u8>())
         };
+        // SAFETY: the mapping has room for both rings, in this order, and is unmapped only when both are gone.
+        let (commands, replies) = unsafe {
+            let at = |offset: usize| memory.add(offset);
+            let commands = Producer::credit(at(PAGE), capacity, at(2 * PAGE + capacity)).expect("a good ring");
+            let replies = Consumer::credit(at(3 * PAGE + capacity), capacity, at(4 * PAGE + 2 * capacity)).expect("a good ring");
+            (commands, replies)
+        };
         let number = fd.as_raw_fd();
         let mut command = std::process::Command::new(host_program());
         command
@@ -107,10 +114,16 @@ impl Llama {
             });
         }
         let child = command.spawn()?;
-        let llama = Llama { child, memory, length, capacity, head: 0, tail: 0, patience: Duration::from_secs(60), log: Vec::new() };
-        llama.word(PAGE + 8).store(1, Ordering::Release);
-        llama.word(PAGE).store(MAGIC, Ordering::Release);
-        Ok(llama)
+        Ok(Llama {
+            child,
+            memory,
+            length,
+            commands,
+            replies,
+            buffer: vec![0; capacity],
+            patience: Duration::from_secs(60),
+            log: Vec::new(),
+        })
     }
 
     /// Started, loaded, and what was said about it.
@@ -138,16 +151,6 @@ impl Llama {
         unsafe { &*self.memory.add(4 * which).cast() }
     }
 
-    fn byte(&self, at: usize) -> *mut u8 {
-        assert!(at < self.length);
-        // SAFETY: inside the mapping.
-        unsafe { self.memory.add(at) }
-    }
-
-    fn replies(&self) -> usize {
-        PAGE * 3 + self.capacity
-    }
-
     fn ring(&self) {
         if self.bell(0).swap(1, Ordering::AcqRel) == 0 {
             // SAFETY: wakes whoever waits on a word of ours.
@@ -160,46 +163,25 @@ impl Llama {
     }
 
     pub fn send_bytes(&mut self, record: &[u8]) {
-        let whole = (4 + record.len()).next_multiple_of(8) as u64;
         let until = Instant::now() + self.patience;
-        while self.capacity as u64 - (self.head - self.word(PAGE * 2 + self.capacity).load(Ordering::Acquire)) < whole {
-            assert!(Instant::now() < until, "the command ring stays full");
+        while let Err(e) = self.commands.push(&[record]) {
+            assert!(Instant::now() < until, "the command ring: {e:?}");
             std::thread::sleep(Duration::from_millis(1));
         }
-        for (i, byte) in (record.len() as u32).to_le_bytes().iter().chain(record).enumerate() {
-            let at = PAGE * 2 + (self.head as usize + i) % self.capacity;
-            // SAFETY: inside the mapping; the consumer reads it only after the head moves.
-            unsafe { self.byte(at).write_volatile(*byte) };
-        }
-        self.advance(whole);
+        self.ring();
     }
 
-    /// Moves the head without saying what was written: for tests of a broken producer.
-    pub fn advance(&mut self, bytes: u64) {
-        self.head += bytes;
-        self.word(PAGE + 16).store(self.head, Ordering::Release);
+    /// Says that there are `bytes` more (or less) on the command ring than there are, as a broken producer would.
+    pub fn lie(&mut self, bytes: u64) {
+        let head = self.word(PAGE + 16);
+        head.store(head.load(Ordering::Acquire).wrapping_add(bytes), Ordering::Release);
         self.ring();
     }
 
     fn take(&mut self) -> Option<Vec<u8>> {
-        let base = self.replies();
-        let head = self.word(base + 16).load(Ordering::Acquire);
-        if self.word(base).load(Ordering::Acquire) != MAGIC || head == self.tail {
-            return None;
-        }
-        let read = |at: u64| {
-            // SAFETY: inside the mapping; the producer has finished with these bytes.
-            unsafe { self.byte(base + PAGE + (at as usize) % self.capacity).read_volatile() }
-        };
-        let length = u32::from_le_bytes(std::array::from_fn(|i| read(self.tail + i as u64)));
-        assert!(u64::from(length) + 4 <= head - self.tail, "a record longer than what is there");
-        let record = (0..u64::from(length)).map(|i| read(self.tail + 4 + i)).collect();
-        self.tail += (4 + u64::from(length)).next_multiple_of(8);
-        let credit = base + PAGE + self.capacity;
-        self.word(credit).store(self.tail, Ordering::Release);
-        self.word(credit + 8).store(self.word(base + 8).load(Ordering::Acquire), Ordering::Release);
+        let length = self.replies.pop(&mut self.buffer).expect("a good reply ring")?;
         self.ring();
-        Some(record)
+        Some(self.buffer[..length].to_vec())
     }
 
     /// The next reply or end, log lines left out.
@@ -216,7 +198,7 @@ impl Llama {
             }
             if let Some(status) = self.child.try_wait().unwrap() {
                 // what it said last may have come between the look and the wait
-                if self.word(self.replies() + 16).load(Ordering::Acquire) == self.tail {
+                if self.replies.is_empty() {
                     return Event::Died(status.signal());
                 }
                 continue;

@@ -39,7 +39,7 @@ fn attempt(bytes: &[u8]) -> (Outcome, String) {
             Event::Died(signal) => {
                 let last = llama.log.last().cloned().unwrap_or_default();
                 let what = format!("signal {signal:?}, loaded {loaded}: {last}");
-                return (if last.starts_with("Fatal: ") { Outcome::DiedSpeaking } else { Outcome::DiedSilent }, what);
+                return (if last.starts_with("Fatal: ") || last.contains("memory ran out") { Outcome::DiedSpeaking } else { Outcome::DiedSilent }, what);
             }
             Event::Silent => return (Outcome::Hung, format!("loaded {loaded}")),
         }
