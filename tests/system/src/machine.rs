@@ -28,6 +28,10 @@ pub struct Options {
     pub limit: Duration,
     /// A debugger port, and memory in a file: what [`crate::victim`] needs.
     pub open: bool,
+    /// A debugger port alone.
+    pub debugger_only: bool,
+    /// Stands still until a debugger lets it run.
+    pub paused: bool,
     pub accel: Accel,
     /// Words for the kernel's command line.
     pub append: Vec<String>,
@@ -42,6 +46,8 @@ impl Default for Options {
             rows: 24,
             limit: Duration::from_secs(120),
             open: false,
+            debugger_only: false,
+            paused: false,
             accel: Accel::Tcg,
             append: Vec::new(),
             extra: Vec::new(),
@@ -69,8 +75,11 @@ impl Machine {
         config.qmp = Some(control.clone());
         config.append.clone_from(&options.append);
         config.extra.clone_from(&options.extra);
-        if options.open {
+        config.paused = options.paused;
+        if options.open || options.debugger_only {
             config.gdb = Some(folder.0.join("debugger"));
+        }
+        if options.open {
             let (size, file) = (boot.memory_bytes, folder.0.join("memory"));
             let object = format!("memory-backend-file,id=ram,share=on,size={size},mem-path={}", file.display());
             config.extra.extend(["-object".into(), object.into(), "-machine".into(), "memory-backend=ram".into()]);

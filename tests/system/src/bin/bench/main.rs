@@ -1,0 +1,431 @@
+//! Measures AlphaOS against a Linux guest with the same llama.cpp in the same QEMU, in pairs, and writes docs/bench.md.
+//!
+//!     bench [--quick] [--print] [PART...]
+//!
+//! Parts: speed, start, instructions, memory, calls, image. `--print` writes the page to standard output only; so does
+//! a run of some parts.
+
+mod linux;
+mod report;
+mod run;
+mod stats;
+
+use alpha::{cargo::Toolchain, qemu::Accel, Boot, Programs, Progress, Tree, Variant, Wish};
+use linux::Linux;
+use llama_build::Flavour;
+use llama_tests::gguf;
+use report::{at_most, count, mib, reaches, show, Report};
+use run::Talk;
+use stats::{median, ratio};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::BufWriter,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Instant,
+};
+use system_tests::{Failure, Result};
+
+const PARTS: [&str; 6] = ["speed", "start", "instructions", "memory", "calls", "image"];
+/// What both are asked; long enough to see how fast a prompt is read.
+const QUESTION: &str = "Please explain to me in a few sentences how the parts of this system are kept apart from each \
+other, what each of them may touch, and what happens to a conversation when one of them stops working.";
+const SHORT_QUESTION: &str = "Hello!";
+
+struct Bench {
+    tree: Tree,
+    toolchain: Toolchain,
+    programs: Programs,
+    linux: Linux,
+    quick: bool,
+    report: Report,
+}
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn say(error: alpha::Error) -> Failure {
+    Failure::new(error.to_string())
+}
+
+fn start() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let flag = |name: &str| arguments.iter().any(|argument| argument == name);
+    let parts: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
+    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        return Err(Failure::new(format!("no part {unknown}; there are {}", PARTS.join(", "))));
+    }
+    let chosen = |part: &str| parts.is_empty() || parts.iter().any(|p| *p == part);
+    let begun = Instant::now();
+    let tree = Tree::find().map_err(say)?;
+    let toolchain = Toolchain::find(&tree).map_err(say)?;
+    let mut progress = Progress::new();
+    let programs = Programs::build(&tree, &toolchain, Variant::Release, &mut progress).map_err(say)?;
+    let llama = alpha::build::llama(&tree, &toolchain, Flavour::Linux, &mut progress).map_err(say)?;
+    progress.finish();
+    let linux = Linux::prepare(&tree.build_dir().join("bench/linux"), llama)?;
+    let mut bench = Bench { tree, toolchain, programs, linux, quick: flag("--quick"), report: Report::default() };
+    if chosen("speed") {
+        bench.speed()?;
+    }
+    if chosen("start") {
+        bench.starting()?;
+    }
+    if chosen("instructions") {
+        bench.instructions()?;
+    }
+    if chosen("memory") {
+        bench.memory()?;
+    }
+    if chosen("calls") {
+        bench.calls()?;
+    }
+    if chosen("image") {
+        bench.image()?;
+    }
+    let page = bench.page(begun);
+    print!("{page}");
+    if parts.is_empty() && !flag("--print") {
+        let path = bench.tree.root.join("docs/bench.md");
+        fs::write(&path, page)?;
+        eprintln!("bench: written to {}", path.display());
+    }
+    Ok(())
+}
+
+/// A model to measure with, and how much to ask of it.
+struct Subject {
+    name: &'static str,
+    file: PathBuf,
+    tokens: u32,
+    tokens_counted: u32,
+}
+
+impl Bench {
+    fn pairs(&self, full: usize) -> usize {
+        if self.quick {
+            2
+        } else {
+            full
+        }
+    }
+
+    fn small(&self) -> Subject {
+        Subject { name: "alpha-small", file: self.tree.default_model(), tokens: 48, tokens_counted: 24 }
+    }
+
+    /// Random weights in the shape of a model of half a billion parameters.
+    fn half_b(&self) -> Result<Subject> {
+        let file = self.tree.build_dir().join("bench/0.5b.gguf");
+        let model = gguf::model(&gguf::HALF_B);
+        if !file.metadata().is_ok_and(|meta| meta.len() == model.len()) {
+            fs::create_dir_all(self.tree.build_dir().join("bench"))?;
+            model.write(&mut BufWriter::with_capacity(1 << 22, File::create(&file)?))?;
+        }
+        Ok(Subject { name: "0.5B shape, Q4_0", file, tokens: 16, tokens_counted: 4 })
+    }
+
+    /// The same machine twice: with AlphaOS and with Linux.
+    fn machines(&self, subject: &Subject, cores: u8) -> Result<(Boot, Boot)> {
+        let wish = Wish { cores, memory: Some(2 << 30), model: Some(subject.file.clone()), ..Wish::default() };
+        let ours = alpha::image::make(&self.tree, &self.programs, &wish).map_err(say)?;
+        let stem = subject.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let initrd = self.linux.with_model(&stem, &subject.file)?;
+        let theirs = self.linux.boot(&ours, initrd);
+        Ok((ours, theirs))
+    }
+
+    /// Runs both, one after the other, the first one in turn.
+    fn talk_pairs(&self, what: &str, subject: &Subject, cores: u8, pairs: usize, tokens: Option<u32>) -> Result<Vec<(Talk, Talk)>> {
+        let (ours, theirs) = self.machines(subject, cores)?;
+        let question = if tokens.is_some() { QUESTION } else { SHORT_QUESTION };
+        let mut talks = Vec::new();
+        for pair in 0..pairs {
+            let alpha = || run::alpha(&ours, question, tokens, Accel::Tcg);
+            let linux = || run::linux(&theirs, question, tokens, Accel::Tcg);
+            let (alpha, linux) = if pair % 2 == 0 {
+                let alpha = alpha()?;
+                (alpha, linux()?)
+            } else {
+                let linux = linux()?;
+                (alpha()?, linux)
+            };
+            eprintln!(
+                "{what}, {}, {cores} cores, pair {} of {pairs}: {:.1} and {:.1} tokens/s, first word {:.2} and {:.2} s",
+                subject.name,
+                pair + 1,
+                alpha.tokens_per_second(),
+                linux.tokens_per_second(),
+                alpha.first_s,
+                linux.first_s,
+            );
+            talks.push((alpha, linux));
+        }
+        Ok(talks)
+    }
+
+    fn speed(&mut self) -> Result<()> {
+        let mut rows = Vec::new();
+        for subject in [self.small(), self.half_b()?] {
+            for cores in [1, 2] {
+                let talks = self.talk_pairs("speed", &subject, cores, self.pairs(8), Some(subject.tokens))?;
+                let prompt_tokens = talks[0].1.prompt_tokens;
+                let speeds = |of: fn(&Talk, f64) -> f64| -> Vec<(f64, f64)> {
+                    talks.iter().map(|(a, l)| (of(a, prompt_tokens), of(l, prompt_tokens))).collect()
+                };
+                let prompt = speeds(|talk, tokens| tokens / talk.first_s);
+                let answer = speeds(|talk, _| talk.tokens_per_second());
+                for (what, speeds) in [("prompt", prompt), ("answer", answer)] {
+                    let ratio = ratio(&speeds);
+                    let side = |pick: fn(&(f64, f64)) -> f64| median(&speeds.iter().map(pick).collect::<Vec<_>>());
+                    rows.push(vec![
+                        subject.name.into(),
+                        cores.to_string(),
+                        what.into(),
+                        format!("{:.1}", side(|pair| pair.0)),
+                        format!("{:.1}", side(|pair| pair.1)),
+                        show(&ratio),
+                        reaches(&ratio, 1.0),
+                    ]);
+                }
+            }
+        }
+        self.report.heading("Speed");
+        self.report.paragraph(
+            "Tokens in a second, median, as they arrive at the terminal: of the prompt until the first word, of the answer \
+             from there to its end.",
+        );
+        self.report.table(&["model", "cores", "what", "AlphaOS", "Linux", "ratio (95 %)", "bar"], &rows);
+        Ok(())
+    }
+
+    fn starting(&mut self) -> Result<()> {
+        let subject = self.small();
+        let pairs = self.pairs(8);
+        let talks = self.talk_pairs("start", &subject, 2, pairs, None)?;
+        let words: Vec<_> = talks.iter().map(|(a, l)| (a.start_to_word_s, l.start_to_word_s)).collect();
+
+        let (ours, _) = self.machines(&subject, 2)?;
+        let theirs = self.linux.boot(&ours, self.linux.with_shell()?);
+        let (our_entry, their_entry) = (run::entry_point(&ours.kernel)?, run::entry_point(&theirs.kernel)?);
+        let mut prompts = Vec::new();
+        for pair in 0..pairs {
+            let alpha = run::entry_to_prompt(&ours, our_entry, &[], ">")?;
+            let linux = run::entry_to_prompt(&theirs, their_entry, &["console=ttyS0", "quiet"], "#")?;
+            eprintln!("start, pair {} of {pairs}: kernel entry to prompt {alpha:.2} and {linux:.2} s", pair + 1);
+            prompts.push((alpha, linux));
+        }
+        let mut rows = Vec::new();
+        for (what, seconds, bar) in [("QEMU's start to the first word", words, 0.5), ("kernel entry to the prompt", prompts, 0.25)]
+        {
+            let ratio = ratio(&seconds);
+            let side = |pick: fn(&(f64, f64)) -> f64| median(&seconds.iter().map(pick).collect::<Vec<_>>());
+            rows.push(vec![
+                what.into(),
+                format!("{:.2} s", side(|pair| pair.0)),
+                format!("{:.2} s", side(|pair| pair.1)),
+                show(&ratio),
+                at_most(&ratio, bar),
+            ]);
+        }
+        self.report.heading("Start");
+        self.report.paragraph(
+            "The default model, 2 cores, medians. The first word answers a short question that AlphaOS is asked as soon as \
+             there is a prompt; on Linux llama.cpp is the first program and has the question on its command line. Kernel \
+             entry is the first instruction of each kernel (for Linux that of the file that unpacks itself); the prompts \
+             are AlphaOS' own and that of a shell without any init system.",
+        );
+        self.report.table(&["what", "AlphaOS", "Linux", "ratio (95 %)", "bar"], &rows);
+        Ok(())
+    }
+
+    fn instructions(&mut self) -> Result<()> {
+        let mut rows = Vec::new();
+        for subject in [self.small(), self.half_b()?] {
+            if self.quick && subject.name != "alpha-small" {
+                continue;
+            }
+            let (ours, theirs) = self.machines(&subject, 1)?;
+            let tokens = Some(subject.tokens_counted);
+            let alpha = run::alpha(&ours, SHORT_QUESTION, tokens, Accel::Icount(0))?;
+            let linux = run::linux(&theirs, SHORT_QUESTION, tokens, Accel::Icount(0))?;
+            eprintln!("instructions, {}: {} and {}", subject.name, count(alpha.instructions), count(linux.instructions));
+            rows.push(vec![
+                subject.name.into(),
+                count(alpha.instructions),
+                count(linux.instructions),
+                format!("{:.3}x", alpha.instructions / linux.instructions),
+            ]);
+        }
+        self.report.heading("Instructions for each token");
+        self.report.paragraph(
+            "Of the whole machine while an answer comes, one core, under QEMU's `-icount shift=0`, where an instruction \
+             lasts a nanosecond of the machine's time.",
+        );
+        self.report.table(&["model", "AlphaOS", "Linux", "ratio"], &rows);
+        Ok(())
+    }
+
+    fn memory(&mut self) -> Result<()> {
+        let mut rows = Vec::new();
+        for subject in [self.small(), self.half_b()?] {
+            let talks = self.talk_pairs("memory", &subject, 2, 1, Some(subject.tokens_counted))?;
+            let weights = fs::metadata(&subject.file)?.len() as f64;
+            let (alpha, linux) = talks[0];
+            // The same file and the same context; the engine tells their size on Linux.
+            let cache = linux.cache_bytes;
+            let (ours, theirs) = (alpha.memory_bytes - weights - cache, linux.memory_bytes - weights - cache);
+            let ratio = ratio(&[(ours, theirs)]);
+            rows.push(vec![
+                subject.name.into(),
+                mib(weights),
+                mib(cache),
+                mib(ours),
+                mib(theirs),
+                format!("{:.2}x", ratio.mean),
+                at_most(&ratio, 0.5),
+            ]);
+        }
+        self.report.heading("Memory");
+        self.report.paragraph(
+            "What the machine has less after an answer than it was given, without the model file and the keys and values \
+             of the conversation. For AlphaOS all that is not free, as `/status` says, room that llama was given and does \
+             not use among it; for Linux all but `MemAvailable`.",
+        );
+        self.report.table(&["model", "weights", "keys and values", "AlphaOS", "Linux", "ratio", "bar"], &rows);
+        Ok(())
+    }
+
+    /// An image with two more programs, which call each other and say how long it took.
+    fn calls(&mut self) -> Result<()> {
+        let folder = self.tree.build_dir().join("bench/calls");
+        let layout = folder.join("layout");
+        fs::create_dir_all(&layout)?;
+        let release = self.tree.root.join("root-task/layout");
+        for entry in fs::read_dir(&release)?.flatten() {
+            fs::copy(entry.path(), layout.join(entry.file_name()))?;
+        }
+        let system = fs::read_to_string(release.join("system.toml"))?;
+        let more = fs::read_to_string(self.tree.root.join("tests/rpc/layout.toml"))?;
+        let list = "pds = [";
+        if system.matches(list).count() != 1 {
+            return Err(Failure::new("the layout does not have one list of PDs, so the bench cannot add to it"));
+        }
+        let system = system.replace(list, &format!("{list}\"rpc-bench-client\", \"rpc-bench-server\", "));
+        fs::write(layout.join("system.toml"), format!("{system}\n{more}"))?;
+        // The programs are compiled against their layout, so this one has a build folder of its own.
+        std::env::set_var("ALPHA_LAYOUT_DIR", &layout);
+        let cache = self.tree.cache();
+        std::env::set_var("ALPHA_BUILD", folder.join("build"));
+        let made = self.call_image(&cache);
+        std::env::remove_var("ALPHA_LAYOUT_DIR");
+        std::env::remove_var("ALPHA_BUILD");
+        let boot = made?;
+        let cycles = run::calls(&boot, Accel::Tcg)?;
+        let instructions = run::calls(&boot, Accel::Icount(0))?;
+        let value = |of: &BTreeMap<String, f64>, name: &str| of.get(name).copied().unwrap_or(f64::NAN);
+        let names = [
+            ("typed-64", "typed, 64 bytes each way"),
+            ("bare-64", "bare, 8 words each way"),
+            ("bare-32", "bare, 4 words each way"),
+            ("typed-shortest", "typed, shortest"),
+            ("bare-8", "bare, 1 word each way"),
+        ];
+        let rows: Vec<_> = names
+            .iter()
+            .map(|(name, what)| vec![(*what).into(), count(value(&instructions, name)), count(value(&cycles, name))])
+            .collect();
+        let by = |of: &BTreeMap<String, f64>| ratio(&[(value(of, "typed-64"), value(of, "bare-64"))]);
+        self.report.heading("Calls");
+        self.report.paragraph(
+            "A call and its reply between two programs of different address spaces on one core: through a protocol, and \
+             as bare as the kernel has it. Medians of ten rounds of 4000 calls; cycles are those of the processor's \
+             counter.",
+        );
+        self.report.table(&["round trip", "instructions", "cycles"], &rows);
+        self.report.paragraph(&format!(
+            "Typed to bare, 64 bytes: {:.2}x in instructions ({}), {:.2}x in cycles ({}). Shortest typed call to bare one: \
+             {:.2}x in instructions.",
+            by(&instructions).mean,
+            at_most(&by(&instructions), 1.3),
+            by(&cycles).mean,
+            at_most(&by(&cycles), 1.3),
+            value(&instructions, "typed-shortest") / value(&instructions, "bare-8"),
+        ));
+        Ok(())
+    }
+
+    fn call_image(&self, cache: &Path) -> Result<Boot> {
+        // Kernel and llama do not depend on the layout: share what is built.
+        let link = self.tree.cache();
+        if !link.exists() {
+            fs::create_dir_all(link.parent().unwrap_or(Path::new(".")))?;
+            std::os::unix::fs::symlink(cache, &link)?;
+        }
+        let mut progress = Progress::new();
+        let programs = Programs::build(&self.tree, &self.toolchain, Variant::Release, &mut progress);
+        progress.finish();
+        let wish = Wish { cores: 1, ..Wish::default() };
+        alpha::image::make(&self.tree, &programs.map_err(say)?, &wish).map_err(say)
+    }
+
+    fn image(&mut self) -> Result<()> {
+        let wish = Wish::default();
+        let boot = alpha::image::make(&self.tree, &self.programs, &wish).map_err(say)?;
+        let length = |path: &Path| -> Result<f64> { Ok(fs::metadata(path)?.len() as f64) };
+        let mut rows = vec![
+            vec!["kernel".into(), mib(length(&boot.kernel)?)],
+            vec!["root task, specification and programs".into(), mib(length(&boot.image)?)],
+        ];
+        if let Some(model) = &boot.model {
+            rows.push(vec!["model".into(), mib(length(&model.file)?)]);
+        }
+        self.report.heading("Sizes");
+        self.report.table(&["file", "size"], &rows);
+        let parts = run::parts(&boot)?;
+        self.report.paragraph("Memory by part after the start, as `/status` says:");
+        let rows: Vec<_> = parts.iter().map(|part| vec![part.name.clone(), part.memory.clone()]).collect();
+        self.report.table(&["part", "memory"], &rows);
+        Ok(())
+    }
+
+    fn page(&mut self, begun: Instant) -> String {
+        let report = std::mem::take(&mut self.report);
+        let version = |program: &str, argument: &str| {
+            let output = Command::new(program).arg(argument).output().ok();
+            let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+            text.lines().next().unwrap_or("?").to_string()
+        };
+        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(':').nth(1)).unwrap_or("?").trim();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let memory = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let commit = Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(&self.tree.root).output().ok();
+        let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string()).unwrap_or_default();
+        let lead = format!(
+            "Written by `./alpha bench{}`; nothing here was typed in. {} minutes, commit {commit}.\n\n\
+             Host: {cpu}, {cores} cores, {:.0} GiB, load {} at the end. {}. TCG, one host thread a core.\n\
+             Linux: Debian's {} (cloud kernel), llama.cpp of the same source and compiler as in AlphaOS, in an initrd with \
+             the model. Both guests get the same QEMU command line but for kernel and initrd, and are run in pairs, the \
+             first one in turn. Ratios are AlphaOS to Linux: geometric means with the 95 % interval of Student's t over \
+             their logarithms.\n",
+            if self.quick { " --quick" } else { "" },
+            begun.elapsed().as_secs() / 60,
+            memory / f64::from(1 << 20),
+            load.split_whitespace().next().unwrap_or("?"),
+            version(alpha::qemu::QEMU, "--version"),
+            self.linux.version,
+        );
+        report.finish("Figures", &lead)
+    }
+}
