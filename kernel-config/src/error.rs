@@ -3,17 +3,34 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug)]
 pub enum Error {
-    Io { path: PathBuf, error: std::io::Error },
+    Io {
+        path: PathBuf,
+        error: std::io::Error,
+    },
     /// A program that the build runs is not installed.
-    ToolMissing { tool: String },
+    ToolMissing {
+        tool: String,
+    },
     /// A program ran and failed; `log` is the end of what it printed.
-    Tool { what: String, log: String },
+    Tool {
+        what: String,
+        log: String,
+    },
     /// The patch does not fit the source.
-    Patch { name: String, log: String },
-    UnknownPatch { name: String },
-    UnknownPlatform { name: String },
+    Patch {
+        name: String,
+        log: String,
+    },
+    UnknownPatch {
+        name: String,
+    },
+    UnknownPlatform {
+        name: String,
+    },
     /// Cargo does not know the crate, or its files are not on this machine.
-    NoSource { looked: String },
+    NoSource {
+        looked: String,
+    },
 }
 
 impl Error {
@@ -31,7 +48,9 @@ impl fmt::Display for Error {
             Error::Patch { name, log } => write!(f, "patch {name} does not apply:\n{log}"),
             Error::UnknownPatch { name } => write!(f, "no patch of the overlay is called {name}"),
             Error::UnknownPlatform { name } => write!(f, "no platform is called {name}"),
-            Error::NoSource { looked } => write!(f, "the crate sel4-sys 0.0.28 is not here ({looked}); `cargo fetch` brings it"),
+            Error::NoSource { looked } => {
+                write!(f, "the crate sel4-sys 0.0.28 is not here ({looked}); `cargo fetch` brings it")
+            }
         }
     }
 }

@@ -5,10 +5,8 @@ use crate::Outcome;
 
 pub fn clear_at_retype() -> Outcome {
     // The largest untyped, not used before: its first object must not cost its whole size.
-    let (largest, descriptor) = untypeds()
-        .filter(|(_, d)| d.is_device == 0)
-        .max_by_key(|(_, d)| d.size_bits)
-        .ok_or(("no untyped", 0))?;
+    let (largest, descriptor) =
+        untypeds().filter(|(_, d)| d.is_device == 0).max_by_key(|(_, d)| d.size_bits).ok_or(("no untyped", 0))?;
     let begin = cycles();
     let child = make_from(largest, object::UNTYPED, 14);
     make_from(child, object::ENDPOINT, 0);

@@ -115,7 +115,11 @@ pub fn unmap_shootdown() -> Outcome {
     let invoke = |cap, label| must(cap, label, &[], &[]);
     cut_under(reader, |_, frame| _ = invoke(frame, label::X86PageUnmap), "reads after the page was unmapped")?;
     cut_under(reader, |_, frame| delete(frame), "reads after the frame was deleted")?;
-    cut_under(reader, |s, _| _ = invoke(s.page_table, label::X86PageTableUnmap), "reads after its page table was unmapped")?;
+    cut_under(
+        reader,
+        |s, _| _ = invoke(s.page_table, label::X86PageTableUnmap),
+        "reads after its page table was unmapped",
+    )?;
     // With the levels above goes the code, too.
     cut_under(reader, |s, _| delete(s.page_directory), "reads after its page directory was deleted")?;
     cut_under(reader, |s, _| delete(s.pdpt), "reads after its PDPT was deleted")

@@ -98,14 +98,18 @@ pub fn fs_gs_base() -> Outcome {
 }
 
 extern "C" fn leaves_selectors(_: u64) -> ! {
-    unsafe { asm!("mov ds, {0:e}", "mov es, {1:e}", "mov fs, {2:e}", "mov gs, {1:e}", in(reg) 3, in(reg) 2, in(reg) 1) };
+    unsafe {
+        asm!("mov ds, {0:e}", "mov es, {1:e}", "mov fs, {2:e}", "mov gs, {1:e}", in(reg) 3, in(reg) 2, in(reg) 1)
+    };
     set_shared(0, 1);
     rest()
 }
 
 extern "C" fn looks_at_selectors(_: u64) -> ! {
     let (ds, es, fs, gs): (u64, u64, u64, u64);
-    unsafe { asm!("mov {0:e}, ds", "mov {1:e}, es", "mov {2:e}, fs", "mov {3:e}, gs", out(reg) ds, out(reg) es, out(reg) fs, out(reg) gs) };
+    unsafe {
+        asm!("mov {0:e}, ds", "mov {1:e}, es", "mov {2:e}, fs", "mov {3:e}, gs", out(reg) ds, out(reg) es, out(reg) fs, out(reg) gs)
+    };
     set_shared(9, ds << 48 | es << 32 | fs << 16 | gs);
     set_shared(8, 1);
     rest()

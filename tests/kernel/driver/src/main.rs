@@ -151,7 +151,8 @@ impl Driver {
         let ended = lines.iter().any(|l| l == root::LAST_LINE);
         let last = lines.last().cloned().unwrap_or_default();
         let wanted = if setup.only.is_empty() { root::TESTS } else { 1 };
-        let complete = if ended && seen == wanted { Ok(()) } else { Err(format!("{seen} of {wanted} tests, then: {last}")) };
+        let complete =
+            if ended && seen == wanted { Ok(()) } else { Err(format!("{seen} of {wanted} tests, then: {last}")) };
         self.check(&format!("{}: all tests ran ({:.1} s)", setup.name, begin.elapsed().as_secs_f32()), complete);
         Ok(())
     }
