@@ -1,0 +1,11 @@
+//! The console without a system call in it: the UART's registers, what a terminal sends ([`input`]), and the screen
+//! that everyone's lines are composed into ([`screen`]).
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+pub mod cells;
+pub mod input;
+pub mod screen;
+pub mod uart16550;
+pub mod wrap;
