@@ -290,6 +290,7 @@ bool Engine::open(const Load &ask, bool repack, uint64_t started, std::string &d
                     !llama_model_is_diffusion(model_) && llama_vocab_n_tokens(vocab_) > 0;
 
     uint64_t kv = 0, compute = 0;
+    bool repacked = false; /* there may be no weights of a kind that is */
     if (can_generate_) {
         llama_context_params c = llama_context_default_params();
         c.n_ctx = n_ctx;
@@ -307,6 +308,7 @@ bool Engine::open(const Load &ask, bool repack, uint64_t started, std::string &d
         for (const auto &[type, part] : llama_get_memory_breakdown(context_)) {
             kv += part.context;
             compute += part.compute;
+            repacked |= part.model > 0 && type && has(ggml_backend_buft_name(type), "REPACK");
         }
     }
     choose_template(ask.template_);
@@ -327,7 +329,7 @@ bool Engine::open(const Load &ask, bool repack, uint64_t started, std::string &d
     loaded.template_ = template_kind_;
     loaded.template_name = template_name();
     loaded.can_generate = can_generate_;
-    loaded.repacked = repack;
+    loaded.repacked = repacked;
     MemoryUse memory = around_.memory();
     loaded.arena_used = memory.used;
     loaded.arena_peak = memory.peak;

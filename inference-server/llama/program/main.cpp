@@ -167,7 +167,7 @@ void alpha_memory_ran_out(uint64_t asked) {
     char text[128];
     int n = std::snprintf(text, sizeof text, "memory ran out: %llu KiB wanted, %llu of %llu in use", static_cast<unsigned long long>(asked >> 10),
                           static_cast<unsigned long long>(use.used >> 10), static_cast<unsigned long long>(use.len >> 10));
-    say(Level::Error, {text, static_cast<size_t>(n)});
+    say(Level::Warn, {text, static_cast<size_t>(n)});
 }
 
 } // extern "C"

@@ -73,16 +73,15 @@ pub fn arena_bytes(facts: &ModelFacts, context: u64, embedding: bool) -> (u64, u
         let row = 6 * facts.width + 4 * facts.feed_forward + 2 * cells; // f32
         4 * batch * row + 8 * outputs * facts.vocabulary
     };
-    let fixed = 8 * MIB;
-    let vocabulary = 512 * facts.vocabulary + 256 * facts.merges;
-    let graph = 24 * 1024 * facts.tensors;
+    let fixed = 5 * MIB;
+    let vocabulary = 224 * facts.vocabulary + 144 * facts.merges;
+    let graph = (16 * 1024 * facts.tensors).max(4 * MIB); // llama.cpp makes room for 1024 nodes at least
     let mut plain = fixed + vocabulary + graph + kv(context) + step(context, DEFAULT_BATCH, 1);
     if embedding {
         plain += kv(cells(512)) + step(cells(512), 32, 32) + graph;
     }
     plain += plain / 16;
-    let repacked = plain + facts.file_bytes + 17 * MIB; // the program repacks if the arena is larger than the file by 16
-    (plain.next_multiple_of(MIB), repacked.next_multiple_of(MIB))
+    (plain.next_multiple_of(MIB), (plain + facts.file_bytes).next_multiple_of(MIB))
 }
 
 impl ModelFacts {
