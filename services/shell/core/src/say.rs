@@ -1,0 +1,68 @@
+//! What the shell says, and how it hands a prompt over.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use ipc::display::{Item, Style, TEXT_BYTES};
+use ipc::{router, CallError, Transport};
+
+/// Text as records for the display: cut at line ends where that is possible.
+pub fn lines(style: Style, text: &str) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut piece = String::new();
+    let mut flush = |piece: &mut String| {
+        if !piece.is_empty() {
+            items.push(Item::Lines { style, text: core::mem::take(piece) });
+        }
+    };
+    for line in text.lines() {
+        if !piece.is_empty() && piece.len() + 1 + line.len() > TEXT_BYTES {
+            flush(&mut piece);
+        }
+        if !piece.is_empty() {
+            piece.push('\n');
+        }
+        let mut at = 0;
+        while let Some(part) = ipc::next_chunk::<TEXT_BYTES>(line, &mut at) {
+            if piece.len() + part.len() > TEXT_BYTES {
+                flush(&mut piece);
+            }
+            piece.push_str(part);
+        }
+    }
+    flush(&mut piece);
+    items
+}
+
+/// Why a call to `server` came to nothing.
+pub fn trouble(server: &str, error: CallError) -> String {
+    match error {
+        CallError::ServerDied => format!("{server} died while it was asked; try again."),
+        CallError::Version => {
+            format!("{server} speaks another version of the protocol: this image does not fit together.")
+        }
+        CallError::Malformed => format!("{server} and shell did not understand each other; nothing was done."),
+        CallError::Refused => format!("{server} does not take this from shell."),
+        CallError::TooLong => format!("This does not fit into a message to {server}."),
+    }
+}
+
+/// Has router answer a prompt; what went wrong comes back as a sentence.
+pub fn send_prompt<T: Transport>(router: &mut router::Client<T>, text: &str) -> Result<router::Decision, String> {
+    let sentence = |error| trouble("router", error);
+    // What an earlier prompt left behind when it failed.
+    router.clear().map_err(sentence)?;
+    let mut at = 0;
+    while let Some(piece) = ipc::next_chunk::<{ router::CHUNK_BYTES }>(text, &mut at) {
+        let chunk = router::Chunk::try_from(piece).unwrap_or_default();
+        router.append(chunk).map_err(sentence)?.map_err(refused)?;
+    }
+    router.submit().map_err(sentence)?.map_err(refused)
+}
+
+fn refused(error: router::Error) -> String {
+    match error {
+        router::Error::TooLong { limit } => format!("router takes {limit} bytes at most; the prompt was not sent."),
+        router::Error::Empty => "There is nothing in it but white space; nothing was sent.".into(),
+    }
+}
