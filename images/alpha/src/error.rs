@@ -8,6 +8,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     Io(PathBuf, std::io::Error),
     NoTree(PathBuf),
+    CommandLine(String),
     Toolchain(String),
     Kernel(kernel_config::Error),
     Bindings(sel4_bindgen::Error),
@@ -41,6 +42,7 @@ impl fmt::Display for Error {
         match self {
             Error::Io(path, e) => write!(f, "{}: {e}", path.display()),
             Error::NoTree(path) => write!(f, "{} is no AlphaOS tree (no root-task/layout in it or above it)", path.display()),
+            Error::CommandLine(why) => write!(f, "{why} (`./alpha help` shows what there is)"),
             Error::Toolchain(why) => write!(f, "no usable Rust toolchain: {why}"),
             Error::Kernel(e) => write!(f, "kernel: {e}"),
             Error::Bindings(e) => write!(f, "seL4 bindings: {e}"),

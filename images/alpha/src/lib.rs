@@ -1,10 +1,11 @@
 //! The host program: from the tree's sources to a running machine.
 //!
 //! kernel (kernel-config) + programs (cargo, llama-build) + layout (root-task/resolve) -> boot image -> QEMU.
-//! Tests use it as a library: [`System::build`] makes what boots, [`qemu::command`] the command line.
+//! Tests use it as a library: [`Programs::build`] and [`image::make`] make what boots, [`qemu::command`] the command line.
 
 pub mod build;
 pub mod cargo;
+pub mod command_line;
 pub mod doctor;
 mod error;
 pub mod image;

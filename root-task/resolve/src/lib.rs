@@ -26,6 +26,7 @@ pub use elf::Program;
 pub use error::{size, Error};
 pub use needs::{needs, Need, Needs};
 pub use parse::{Channel, ChannelKind, Device, Layout, Mode, Pd, ProgramKind};
+pub use table::nearest;
 pub use resolve::{resolve, Machine, ModelFile, Resolved};
 pub use verify::verify;
 pub use wire::Wiring;

@@ -292,7 +292,8 @@ impl Priorities {
         for (name, value) in top["priority"].as_table().into_iter().flatten() {
             match value.as_integer() {
                 Some(n @ 1..=254) => found.push((name.clone(), n as u8)),
-                _ => return Err(reader.bad_value(name, format!("{value:?}"), "a number from 1 to 254")),
+                Some(n) => return Err(reader.bad_value(name, n, "a number from 1 to 254")),
+                None => return Err(reader.wrong_type(name, "a number from 1 to 254")),
             }
         }
         Ok(Priorities(found))

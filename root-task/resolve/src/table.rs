@@ -144,7 +144,11 @@ impl<'a> Reader<'a> {
     pub fn opt_table(&mut self, key: &'static str) -> Result<Option<Reader<'a>>> {
         match self.get(key) {
             None => Ok(None),
-            Some(Value::Table(table)) => Ok(Some(Reader::new(self.file, format!("{}.{key}", self.name), table))),
+            Some(Value::Table(table)) => {
+                // At the top, tables are named as the file writes them.
+                let name = if self.name.starts_with('[') { format!("{}.{key}", self.name) } else { format!("[{key}]") };
+                Ok(Some(Reader::new(self.file, name, table)))
+            }
             Some(_) => Err(self.wrong_type(key, "a table")),
         }
     }
@@ -217,20 +221,23 @@ pub fn nearest<'n>(name: &str, among: impl Iterator<Item = &'n str>) -> Option<S
         .map(|(_, candidate)| candidate.to_owned())
 }
 
-/// Letters to insert, delete or exchange.
+/// Letters to insert, delete, exchange, or swap with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let exchange = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = exchange.min(row[j] + 1).min(diagonal + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let exchange = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = exchange.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
         }
+        rows.push(row);
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -240,7 +247,7 @@ mod tests {
     #[test]
     fn distances() {
         assert_eq!(distance("router", "router"), 0);
-        assert_eq!(distance("ruoter", "router"), 2);
+        assert_eq!(distance("ruoter", "router"), 1);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(nearest("serail", ["serial", "shell"].into_iter()), Some("serial".into()));
         assert_eq!(nearest("network", ["serial", "shell"].into_iter()), None);

@@ -344,11 +344,12 @@ impl Wire<'_> {
         Ok((out, into))
     }
 
-    /// Root's lines to the person.
+    /// Root's lines to the person. With credits, so that a serial that starts again finds the sentences that it has not
+    /// shown; root looks at them when it ticks, and nobody can ring at it.
     fn root_display(&mut self) -> Result<()> {
         let display = self.layout.display().ok_or(Error::NoDisplay)?;
         let root = &self.layout.root;
-        let (out, ring) = self.ring("display", Party::Root, Party::Pd(display), root.display_bytes, false, true)?;
+        let (out, ring) = self.ring("display", Party::Root, Party::Pd(display), root.display_bytes, true, true)?;
         self.wiring.root.display = out;
         let shown = Shown { label: root.label.clone(), reserved: true, edits: false };
         self.wiring.pds[display].constants.push(Constant::RingIn {
@@ -357,7 +358,7 @@ impl Wire<'_> {
             ring,
             display: Some(shown),
         });
-        self.edge("display", Party::Root, Party::Pd(display), EdgeKind::OneWayRing, "news of the system, results of requests");
+        self.edge("display", Party::Root, Party::Pd(display), EdgeKind::CreditRing, "news of the system, results of requests");
         Ok(())
     }
 

@@ -68,6 +68,20 @@ fn both_ends_of_a_ring_agree() {
 }
 
 #[test]
+fn a_serial_that_starts_again_finds_roots_sentences() {
+    let system = local_only(&machine(2)).system;
+    let display = system.root.display;
+    let credits = system.root.maps.iter().find(|map| Some(map.vaddr) == display.credit_vaddr).expect("root maps the credits");
+    let edge = system.channels.iter().find(|c| c.from == "root" && c.name == "display").unwrap();
+    assert!(!credits.write && edge.to == "serial" && edge.kind == spec::ChannelKind::CreditRing);
+    // Root looks when it ticks: serial has nothing to ring with.
+    let layout = real_layout();
+    let wiring = Wiring::new(&layout).unwrap();
+    let serial = &wiring.pds[layout.pds.iter().position(|pd| pd.name == "serial").unwrap()];
+    assert_eq!(serial.ring_in("display").map(|ring| (ring.credit_vaddr.is_some(), ring.credit_bell)), Some((true, 0)));
+}
+
+#[test]
 fn llama_gets_a_thread_a_core_and_nothing_but_notifications() {
     let system = local_only(&machine(3)).system;
     let llama = system.pds.iter().find(|pd| pd.name == "llama").unwrap();

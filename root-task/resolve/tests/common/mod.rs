@@ -54,3 +54,35 @@ pub fn elf(segments: &[(u64, u32, u64)]) -> Vec<u8> {
     }
     out
 }
+
+/// A program with a symbol table that wants `symbol` from elsewhere.
+pub fn elf_that_wants(symbol: &str) -> Vec<u8> {
+    let mut out = elf(&[(0x20_0000, 5, 64)]);
+    let strings = format!("\0{symbol}\0").into_bytes();
+    let strings_at = out.len() as u64;
+    out.extend_from_slice(&strings);
+    let symbols_at = out.len() as u64;
+    let mut symbols = vec![0u8; 48];
+    symbols[24..28].copy_from_slice(&1u32.to_le_bytes()); // name
+    symbols[28] = 0x10; // global, of no type, in no section
+    out.extend_from_slice(&symbols);
+    let sections_at = out.len() as u64;
+    // Name, type, flags, address, offset, bytes, link, info, alignment, bytes of an entry.
+    let sections: [[u64; 10]; 3] = [
+        [0; 10],
+        [0, 3, 0, 0, strings_at, strings.len() as u64, 0, 0, 1, 0],
+        [0, 2, 0, 0, symbols_at, 48, 1, 1, 8, 24],
+    ];
+    for section in sections {
+        for (i, word) in section.into_iter().enumerate() {
+            match i {
+                0 | 1 | 6 | 7 => out.extend_from_slice(&(word as u32).to_le_bytes()),
+                _ => out.extend_from_slice(&word.to_le_bytes()),
+            }
+        }
+    }
+    out[40..48].copy_from_slice(&sections_at.to_le_bytes());
+    out[60..62].copy_from_slice(&3u16.to_le_bytes());
+    out[62..64].copy_from_slice(&1u16.to_le_bytes());
+    out
+}
