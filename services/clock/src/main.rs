@@ -1,68 +1,55 @@
-//! The clock: sends ticks at the periods that the layout asks for, and keeps the wall clock page.
+//! Clock: sends ticks, and keeps the page that tells the time of day.
 //!
-//! It is trusted, because everybody hears it: it takes no request from anyone, waits for its interrupt alone, and what
-//! it sends says nothing but that time has passed. When it dies, ticks pause until it is started again; the time of
-//! day is read anew from the real-time clock.
+//! It takes no requests and reads nothing that another PD writes, so nobody can send anything through it. It alone can
+//! program the timer. It must never wait for a receiver of ticks.
+//!
+//! While it is dead nobody's time-outs run; its next life goes on at once, and reads the calendar again.
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
 use alloc::vec::Vec;
+use clock_core::{mc146818, ticks, ticks::Due, wall::Wall};
+use pd::{time::now_us, Doorbell, Irq, Notification, SharedPage};
 
-use clock_core::{pit, rtc, ticks::Due, wall};
-use pd::{arch::Ports, time, Doorbell, Irq, Notification, SharedPage};
-
+mod arch;
 pd::layout!("clock");
 pd::main!(run);
 
-fn run(_start: &'static pd::Start) -> ! {
-    let timer = Ports::new(layout::PORTS_TIMER);
-    let irq = Irq::new(layout::IRQ_TIMER);
-    start_timer(timer);
-    keep_wall_clock(Ports::new(layout::PORTS_RTC));
-
-    let now = time::now_us();
-    let mut ticks: Vec<(Due, Doorbell)> =
-        layout::TICKS.iter().map(|tick| (Due::new(tick.period_us, now), Doorbell::new(tick.signal))).collect();
+fn run(start: &'static pd::Start) -> ! {
+    let timer_us = ticks::timer_period(layout::TICKS.iter().map(|tick| tick.period_us));
+    let now = now_us();
+    let mut receivers: Vec<_> =
+        layout::TICKS.iter().map(|tick| (Doorbell::new(tick.signal), Due::new(tick.period_us, now))).collect();
     let notification = Notification::new(layout::NOTIFICATION);
+    let irq = Irq::new(layout::IRQ_TIMER);
+    arch::start_timer(timer_us);
+    // A former life may have left an interrupt unacknowledged.
+    irq.ack();
+    set_wall_clock(start.tsc_hz);
     loop {
-        irq.ack();
-        notification.wait();
-        let now = time::now_us();
-        for (due, receiver) in &mut ticks {
-            if due.take(now) {
+        if irq.is_in(notification.wait()) {
+            irq.ack();
+        }
+        let now = now_us();
+        for (receiver, due) in &mut receivers {
+            if due.is_due(now, timer_us / 2) {
                 receiver.ring();
             }
         }
     }
 }
 
-fn start_timer(timer: Ports) {
-    let [low, high] = pit::divisor().to_le_bytes();
-    timer.write8(pit::CONTROL, pit::MODE);
-    timer.write8(pit::CHANNEL_0, low);
-    timer.write8(pit::CHANNEL_0, high);
-}
-
-fn keep_wall_clock(ports: Ports) {
-    let seconds = rtc::read(|register| {
-        ports.write8(rtc::INDEX, register);
-        ports.read8(rtc::DATA)
-    });
-    if seconds.is_none() {
-        log::warn!("the real-time clock gives no date");
-    }
-    wall::write(&Page(SharedPage::new(layout::MEMORY_WALL_CLOCK)), time::ticks(), seconds.unwrap_or(0));
-}
-
-struct Page(SharedPage);
-
-impl wall::Words for Page {
-    fn load(&self, word: usize) -> u64 {
-        self.0.load(word)
-    }
-    fn store(&self, word: usize, value: u64) {
-        self.0.store(word, value)
+fn set_wall_clock(counter_hz: u64) {
+    match mc146818::read(&mut arch::Calendar::open()) {
+        Ok(seconds) => {
+            let page = SharedPage::new(layout::MEMORY_WALL_CLOCK);
+            let wall = Wall { seconds, counter: pd::time::ticks(), counter_hz };
+            wall.write(|i| page.load(i), |i, value| page.store(i, value));
+            log::info!("{seconds} seconds since 1970");
+        }
+        // The page stays as it is: without a time, or with the one that the former life wrote.
+        Err(error) => log::error!("no time of day: {error:?}"),
     }
 }

@@ -1,114 +1,120 @@
-//! Serial: the UART's driver, the input focus, and the screen that everybody's lines are composed into.
+//! Serial: owns the UART. It gives the person's keys to the PD that has the focus, and composes the screen of what all
+//! PDs show.
 //!
-//! It is trusted: it sees what the person types and every answer. It passes keys to the PD that has the focus and to
-//! nobody else, and display records to the UART and nowhere else; what a display ring carries never becomes input, and
-//! no control byte of a PD reaches the terminal (`serial-core`). It waits for nobody: rings towards it are read as the
-//! UART drains, a record of each PD in turn, so that none can crowd out the others.
+//! It trusts nobody: display records and terminal bytes are hostile until `serial-core` has looked at them. It must
+//! never wait for a PD, let a control byte of a PD through, hand on what a terminal sends by itself, or let two PDs
+//! learn of each other: keys go out, records come in, and nothing passes from one to the other.
 //!
-//! When it dies, the screen is drawn anew; keys pressed meanwhile are lost, answers that wait on rings with credit are
-//! not.
+//! When it dies, what was being typed stays in the shell, unread display records of private PDs stay in their rings,
+//! and the next life begins on a clean row, asks the terminal for its size, and goes on.
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
-mod focus;
+use alloc::{string::ToString, vec::Vec};
+use ipc::keys::{Event, Key, RECORD_BYTES};
+use pd::{time::now_us, Doorbell, Irq, Notification, PopError, RingIn, RingOut};
+use serial_core::flow::{Source, Taken, Turns, ENOUGH};
+use serial_core::{Input, Screen, Speaker, Uart};
 
-use alloc::vec::Vec;
-
-use focus::Focus;
-use pd::{arch::Ports, time, Irq, Notification, PopError, RingIn};
-use serial_core::{
-    input::Input,
-    screen::{Screen, Speaker},
-    uart16550::{Registers, Uart},
-};
-
+mod arch;
 pd::layout!("serial");
 pd::main!(run);
 
-/// Bytes on their way to the terminal at most before display rings are left to wait.
-const OUTPUT_BYTES: usize = 2048;
-/// Records taken from display rings before the UART is looked after again.
-const RECORDS: usize = 64;
-
-struct Console(Ports);
-
-impl Registers for Console {
-    fn read(&mut self, register: u8) -> u8 {
-        self.0.read8(register.into())
-    }
-    fn write(&mut self, register: u8, value: u8) {
-        self.0.write8(register.into(), value)
-    }
+struct Serial {
+    uart: Uart<arch::Console>,
+    input: Input,
+    screen: Screen,
+    displays: Vec<Display>,
+    turns: Turns,
+    keys: RingOut,
+    interrupt: Doorbell,
+    /// Bytes that came in, and bytes to go out.
+    typed: Vec<u8>,
+    drawn: Vec<u8>,
 }
 
 fn run(start: &'static pd::Start) -> ! {
-    let notification = Notification::new(layout::NOTIFICATION);
-    let irq = Irq::new(layout::IRQ_CONSOLE);
-    let mut uart = Uart::new(Console(Ports::new(layout::PORTS_CONSOLE)));
-    let mut displays: Vec<RingIn> = layout::DISPLAYS.iter().map(|display| RingIn::open(display.ring)).collect();
     let speakers = layout::DISPLAYS.iter().map(|display| Speaker {
-        label: display.label.into(),
+        label: display.label.to_string(),
         reserved: display.reserved,
         edits: display.edits,
     });
-    let mut screen = Screen::new(speakers, start.epoch == 1);
-    let mut input = Input::default();
-    let mut focus = Focus::open();
-    let (mut received, mut output) = (Vec::new(), Vec::new());
-    let mut record = alloc::vec![0; ipc::display::RECORD_BYTES];
+    let mut serial = Serial {
+        uart: Uart::new(arch::Console::open()),
+        input: Input::default(),
+        screen: Screen::new(speakers, start.epoch <= 1),
+        displays: layout::DISPLAYS.iter().map(|display| Display(RingIn::open(display.ring))).collect(),
+        turns: Turns::new(layout::DISPLAYS.len()),
+        keys: RingOut::open(layout::RING_OUT_KEYS),
+        interrupt: Doorbell::new(layout::SIGNAL_OUT_INTERRUPT),
+        typed: Vec::new(),
+        drawn: Vec::new(),
+    };
+    let notification = Notification::new(layout::NOTIFICATION);
+    let irq = Irq::new(layout::IRQ_CONSOLE);
+    // A former life may have left an interrupt unacknowledged.
+    irq.ack();
     loop {
-        let mut quiet = uart.service(|byte| received.push(byte));
-        input.feed(&received, time::now_us(), |event| focus.event(event, &mut screen));
-        received.clear();
-
-        let more = uart.waiting() < OUTPUT_BYTES && show(&mut displays, &mut screen, &mut record);
-        screen.take_output(&mut output);
-        uart.send(&output);
-        quiet &= output.is_empty();
-        output.clear();
-        if more || !quiet {
-            continue;
-        }
-        irq.ack();
-        // What the device raised before the acknowledgement is seen only by looking.
-        if !uart.service(|byte| received.push(byte)) || !received.is_empty() {
-            continue;
-        }
-        if notification.wait() & layout::TICK != 0 {
-            input.tick(time::now_us(), |event| focus.event(event, &mut screen));
+        // Both sides, whichever has something: neither waits for the other.
+        while serial.device() | serial.displays() {}
+        if irq.is_in(notification.wait()) {
+            serial.device();
+            // What the device raises from here on comes as an interrupt, what it raised before is looked at above.
+            irq.ack();
         }
     }
 }
 
-/// Takes records off the display rings, one of each in turn. True if there may be more.
-fn show(displays: &mut [RingIn], screen: &mut Screen, record: &mut [u8]) -> bool {
-    let mut taken = 0;
-    loop {
-        let mut found = false;
-        for (speaker, ring) in displays.iter_mut().enumerate() {
-            match ring.pop(record) {
-                Ok(None) => {
-                    screen.caught_up(speaker);
-                    continue;
-                }
-                Ok(Some(length)) => match ipc::decode(&record[..length]) {
-                    Ok(item) => screen.item(speaker, item),
-                    Err(ipc::Malformed) => screen.lost(speaker, 1),
-                },
-                Err(PopError::Lost { records, .. }) => screen.lost(speaker, records),
-                Err(PopError::Restarted { .. }) => screen.restarted(speaker),
-                Err(PopError::TooSmall { .. } | PopError::Corrupt) => screen.lost(speaker, 1),
+impl Serial {
+    /// Moves bytes, and makes keys of what came. Says whether the device has more to do now.
+    fn device(&mut self) -> bool {
+        let quiet = self.uart.service(|byte| self.typed.push(byte));
+        let (screen, keys, interrupt) = (&mut self.screen, &mut self.keys, self.interrupt);
+        let mut any = false;
+        self.input.feed(&self.typed, now_us(), |event| {
+            any = true;
+            match &event {
+                Event::Size { columns, rows } => screen.resize(*columns, *rows),
+                Event::Key { key: Key::Char('c'), modifiers } if modifiers.control => interrupt.ring(),
+                _ => {}
             }
-            found = true;
-            taken += 1;
+            // The ring has one direction: what shell does not read in time is overwritten, and shell sees the gap.
+            let mut record = [0; RECORD_BYTES];
+            match ipc::encode(&event, &mut record).map(|bytes| keys.push_silently(&[bytes])) {
+                Some(Ok(())) => {}
+                failed => log::error!("a key did not fit: {failed:?}"),
+            }
+        });
+        self.typed.clear();
+        if any {
+            self.keys.ring();
         }
-        if !found {
-            return false;
-        }
-        if taken >= RECORDS {
-            return true;
+        !quiet
+    }
+
+    /// Shows some of what PDs have sent, as far as the UART can take it. Says whether there was anything.
+    fn displays(&mut self) -> bool {
+        let any = self.uart.waiting() < ENOUGH && self.turns.round(&mut self.displays, &mut self.screen);
+        self.screen.take_output(&mut self.drawn);
+        self.uart.send(&self.drawn);
+        let drew = !self.drawn.is_empty();
+        self.drawn.clear();
+        any | drew
+    }
+}
+
+struct Display(RingIn);
+
+impl Source for Display {
+    fn take(&mut self, buffer: &mut [u8]) -> Taken {
+        match self.0.pop(buffer) {
+            Ok(None) => Taken::Nothing,
+            Ok(Some(length)) => Taken::Record(length),
+            Err(PopError::Lost { records, .. }) => Taken::Lost(records),
+            Err(PopError::Restarted { .. }) => Taken::Restarted,
+            Err(PopError::TooSmall { .. } | PopError::Corrupt) => Taken::Malformed,
         }
     }
 }

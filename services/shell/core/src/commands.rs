@@ -201,6 +201,11 @@ mod tests {
     }
 
     #[test]
+    fn the_settings_are_those_of_the_private_side() {
+        assert_eq!(SETTINGS, inference_core::settings::ENTRIES.map(|entry| entry.name));
+    }
+
+    #[test]
     fn settings_go_as_typed() {
         let Typed::Private(Command::ModelSet { name, value }) = parse("/model  SET temperature -0.2") else { panic!() };
         assert_eq!((name.as_str(), value.as_str()), ("temperature", "-0.2"));
