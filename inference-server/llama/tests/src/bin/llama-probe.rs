@@ -16,6 +16,9 @@ fn main() {
         Some("always") => Repack::Always,
         _ => Repack::Auto,
     };
+    let facts = llama_build::ModelFacts::read(Path::new(&file)).expect("a GGUF file");
+    let foretold = |embedding| llama_build::arena_bytes(&facts, number("ctx", 0), embedding);
+    println!("foretold arena, plain and repacked: {:?}, with embeddings {:?}", foretold(false), foretold(true));
     let settings = Settings { arena_bytes: number("arena", 1024) << 20, threads: number("threads", 1) as u32, ..Settings::default() };
     let load = Load { n_ctx: number("ctx", 0) as u32, n_batch: number("batch", 0) as u32, repack, ..Load::default() };
     let (mut llama, facts) = Llama::loaded(Path::new(&file), settings, load);
