@@ -14,6 +14,7 @@ extern crate alloc;
 mod protocol;
 
 pub mod display;
+pub mod echo;
 pub mod inference;
 pub mod keys;
 pub mod prompts;

@@ -1,10 +1,12 @@
 //! The example of docs/writing-a-server.md: answers a call with what it was given, and counts.
 //!
-//! It trusts nobody. It must never wait for its callers: it answers each call before it takes the next. When it dies,
-//! its callers get `CallError::ServerDied`, and its count begins again at 0.
+//! It trusts nobody: callers are told apart by their badges, and what they send was checked by the protocol. It never
+//! waits for them: each call is answered before the next is taken. When it dies, its callers get
+//! `CallError::ServerDied`, and its count begins again.
 #![no_std]
 #![no_main]
 
+use ipc::echo::{dispatch, Echo, Text};
 use pd::rpc::{Event, Server};
 
 pd::layout!("echo");
@@ -12,22 +14,28 @@ pd::main!(run);
 
 /// The core: no system call in it.
 #[derive(Default)]
-struct Echoes {
+struct Core {
     calls: u32,
+}
+
+impl ipc::echo::Server for Core {
+    fn echo(&mut self, _caller: u64, text: Text) -> Echo {
+        self.calls += 1;
+        Echo { text, calls: self.calls }
+    }
+
+    fn fail(&mut self, caller: u64) {
+        panic!("caller {caller:#x} asked for it")
+    }
 }
 
 fn run(start: &'static pd::Start) -> ! {
     log::info!("start number {}", start.epoch);
     let mut server = Server::new(layout::SERVER);
-    let mut echoes = Echoes::default();
+    let mut core = Core::default();
     loop {
-        match server.next() {
-            Event::Call { .. } => server.answer(|_version, request, reply| {
-                echoes.calls += 1;
-                reply[..request.len()].copy_from_slice(request);
-                ipc::Reply { status: ipc::status::OK, bytes: request.len() }
-            }),
-            Event::Signal { bits } => log::info!("signal {bits:#x}"),
+        if let Event::Call { caller } = server.next() {
+            server.answer(|version, request, reply| dispatch(&mut core, caller, version, request, reply));
         }
     }
 }
