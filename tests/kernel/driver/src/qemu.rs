@@ -10,26 +10,34 @@ use std::time::{Duration, Instant};
 
 const WHOLE_BOOT: Duration = Duration::from_secs(120);
 
-/// The lines that came. `idle`: how long to wait for the next one.
-pub fn boot(
-    kernel: &Kernel,
-    root: &Path,
-    pattern: &Path,
-    cores: u32,
-    memory: &str,
-    [start, size]: [u64; 2],
-    idle: Duration,
-) -> Result<Vec<String>, Error> {
-    let mut child = Command::new("qemu-system-x86_64")
-        .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-M", "q35", "-nic", "none", "-no-reboot"])
+pub struct Machine<'a> {
+    pub cores: u32,
+    pub memory: &'a str,
+    /// A physical range, filled from a file.
+    pub range: Option<([u64; 2], &'a Path)>,
+    /// One nanosecond an instruction, instead of the host's clock.
+    pub count_instructions: bool,
+}
+
+/// The lines that came, up to one that begins with `last`. `idle`: how long to wait for the next one.
+pub fn boot(kernel: &Kernel, root: &Path, machine: &Machine, last: &str, idle: Duration) -> Result<Vec<String>, Error> {
+    let mut qemu = Command::new("qemu-system-x86_64");
+    match machine.count_instructions {
+        true => qemu.args(["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
+        false => qemu.args(["-accel", "tcg,thread=multi"]),
+    };
+    qemu.args(["-cpu", "max", "-M", "q35", "-nic", "none", "-no-reboot"])
         .args(["-display", "none", "-vga", "none", "-monitor", "none", "-serial", "stdio"])
-        .args(["-smp", &cores.to_string(), "-m", memory])
+        .args(["-smp", &machine.cores.to_string(), "-m", machine.memory])
         .arg("-kernel")
         .arg(&kernel.elf32)
         .arg("-initrd")
-        .arg(root)
-        .args(["-append", &format!("reserve={start:#x},{size:#x}")])
-        .args(["-device", &format!("loader,file={},addr={start:#x},force-raw=on", pattern.display())])
+        .arg(root);
+    if let Some(([start, size], file)) = machine.range {
+        qemu.args(["-append", &format!("reserve={start:#x},{size:#x}")])
+            .args(["-device", &format!("loader,file={},addr={start:#x},force-raw=on", file.display())]);
+    }
+    let mut child = qemu
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -50,9 +58,9 @@ pub fn boot(
         // The first line waits for firmware and boot.
         match receiver.recv_timeout(if lines.is_empty() { WHOLE_BOOT } else { idle }) {
             Ok(line) => {
-                let last = line == crate::root::LAST_LINE;
+                let ended = line.starts_with(last);
                 lines.push(line);
-                if last {
+                if ended {
                     break;
                 }
             }

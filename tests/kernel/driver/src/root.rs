@@ -1,4 +1,4 @@
-//! Compiles the root task of the tests, once a kernel interface, and writes its parameters into the file.
+//! Compiles the root tasks of the tests against a kernel's interface.
 
 use kernel_config::{Error, Kernel};
 use std::collections::HashMap;
@@ -15,21 +15,9 @@ const PARAMETERS: &[u8] = b"kernel-tests select:";
 const SELECT: (usize, usize) = (20, 48);
 const RANGE: (usize, usize) = (54, 80);
 
+/// The root task with the tests, told which to run.
 pub fn build(kernel: &Kernel, work: &Path, only: &str, range: [u64; 2]) -> Result<PathBuf, Error> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../root/main.rs");
-    let labels = work.join("labels.rs");
-    write(&labels, labels_of(kernel)?.as_bytes())?;
-    let program = work.join("root.elf");
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let mut command = Command::new(rustc);
-    // The host's own target, without its libraries: what `core` of that target compiles to runs on the bare kernel too.
-    command.args(["--edition", "2021", "-O", "-Cpanic=abort", "-Crelocation-model=static"]);
-    for link in ["-nostdlib", "-nostartfiles", "-static", "-Wl,--build-id=none,-z,noexecstack"] {
-        command.arg(format!("-Clink-arg={link}"));
-    }
-    command.env("KERNEL_LABELS", &labels).arg(&source).arg("-o").arg(&program);
-    run(&mut command, "rustc, root task of the kernel tests")?;
-
+    let program = compile(kernel, work, "main")?;
     let mut bytes = fs::read(&program).map_err(|e| io(&program, e))?;
     let at = bytes
         .windows(PARAMETERS.len())
@@ -45,6 +33,24 @@ pub fn build(kernel: &Kernel, work: &Path, only: &str, range: [u64; 2]) -> Resul
     let ready = work.join("root.ready.elf");
     write(&ready, &bytes)?;
     Ok(ready)
+}
+
+/// One program of `root/`.
+pub fn compile(kernel: &Kernel, work: &Path, name: &str) -> Result<PathBuf, Error> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../root").join(format!("{name}.rs"));
+    let labels = work.join("labels.rs");
+    write(&labels, labels_of(kernel)?.as_bytes())?;
+    let program = work.join(format!("{name}.elf"));
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut command = Command::new(rustc);
+    // The host's own target, without its libraries: what `core` of that target compiles to runs on the bare kernel too.
+    command.args(["--edition", "2021", "-O", "-Cpanic=abort", "-Crelocation-model=static"]);
+    for link in ["-nostdlib", "-nostartfiles", "-static", "-Wl,--build-id=none,-z,noexecstack"] {
+        command.arg(format!("-Clink-arg={link}"));
+    }
+    command.env("KERNEL_LABELS", &labels).arg(&source).arg("-o").arg(&program);
+    run(&mut command, "rustc, root task of the kernel tests")?;
+    Ok(program)
 }
 
 /// The invocation labels, out of the headers that the kernel was compiled with.
