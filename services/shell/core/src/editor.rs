@@ -1,325 +1,270 @@
-//! The line being edited: text, cursor, and what was cut. It knows characters as people count them, not bytes.
+//! The line: text, cursor and what can be done to them. It knows no keys.
+//!
+//! The cursor always stands between two graphemes: what a person sees as one character is never taken apart.
 
 use alloc::string::String;
-use unicode_segmentation::GraphemeCursor;
+use core::ops::Range;
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
+
+/// How far a move or a deletion goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// One character, as people count them.
+    One,
+    /// To the border of a word of letters and digits.
+    Word,
+    /// To white space.
+    Blank,
+    /// To the beginning or the end of the line; a pasted text has several.
+    Line,
+}
 
 pub struct Editor {
     text: String,
-    /// Bytes; always between two characters as people count them, or at least on a character border.
     cursor: usize,
-    cut: String,
-    limit: usize,
-    /// Characters that found no room since the line was last empty or changed otherwise.
-    dropped: usize,
+    limit_bytes: usize,
+    /// Characters that found no room. From the first on, all that follow are left out too, else the line would have
+    /// holes in its middle.
+    left_out: usize,
+    killed: String,
+    /// The last operation was a kill: the next one adds to it.
+    chain: bool,
+    changed: bool,
 }
 
 impl Editor {
-    /// `limit`: bytes of text at most.
-    pub fn new(limit: usize) -> Editor {
-        Editor { text: String::new(), cursor: 0, cut: String::new(), limit, dropped: 0 }
+    pub fn new(limit_bytes: usize) -> Self {
+        Editor {
+            text: String::new(),
+            cursor: 0,
+            limit_bytes,
+            left_out: 0,
+            killed: String::new(),
+            chain: false,
+            changed: false,
+        }
     }
 
     pub fn text(&self) -> &str {
         &self.text
     }
 
+    /// Bytes of the text before the cursor.
     pub fn cursor(&self) -> usize {
         self.cursor
     }
 
-    /// Characters that found no room.
-    pub fn dropped(&self) -> usize {
-        self.dropped
+    pub fn left_out(&self) -> usize {
+        self.left_out
     }
 
-    /// Forgets the count of what found no room.
-    pub fn take_dropped(&mut self) -> usize {
-        core::mem::take(&mut self.dropped)
+    /// The person was told of what was left out and may go on with the rest.
+    pub fn accept_left_out(&mut self) {
+        self.left_out = 0;
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
+    /// Whether text or cursor changed since this was asked last.
+    pub fn take_changed(&mut self) -> bool {
+        core::mem::take(&mut self.changed)
     }
 
-    /// Replaces the whole line; the cursor goes to its end.
+    pub fn insert(&mut self, text: &str) {
+        self.chain = false;
+        let room = match self.left_out {
+            0 => self.limit_bytes.saturating_sub(self.text.len()),
+            _ => 0,
+        };
+        let taken = floor_char(text, room);
+        if taken > 0 {
+            self.text.insert_str(self.cursor, &text[..taken]);
+            self.move_to(self.cursor + taken);
+            self.changed = true;
+        }
+        self.left_out += text[taken..].chars().count();
+    }
+
+    pub fn left(&mut self, reach: Reach) {
+        self.chain = false;
+        self.move_to(self.before(reach));
+    }
+
+    pub fn right(&mut self, reach: Reach) {
+        self.chain = false;
+        self.move_to(self.behind(reach));
+    }
+
+    pub fn delete_left(&mut self) {
+        self.chain = false;
+        self.remove(self.before(Reach::One)..self.cursor);
+    }
+
+    pub fn delete_right(&mut self) {
+        self.chain = false;
+        self.remove(self.cursor..self.behind(Reach::One));
+    }
+
+    /// Deletes and keeps what was deleted for [`Editor::yank`]. At the beginning of a line its neighbour joins.
+    pub fn kill_left(&mut self, reach: Reach) {
+        let mut range = self.before(reach)..self.cursor;
+        if range.is_empty() {
+            range.start = self.before(Reach::One);
+        }
+        if !self.chain {
+            self.killed.clear();
+        }
+        self.killed.insert_str(0, &self.text[range.clone()]);
+        self.end_kill(range);
+    }
+
+    /// Deletes and keeps what was deleted for [`Editor::yank`]. At the end of a line its neighbour joins.
+    pub fn kill_right(&mut self, reach: Reach) {
+        let mut range = self.cursor..self.behind(reach);
+        if range.is_empty() {
+            range.end = self.behind(Reach::One);
+        }
+        if !self.chain {
+            self.killed.clear();
+        }
+        self.killed.push_str(&self.text[range.clone()]);
+        self.end_kill(range);
+    }
+
+    fn end_kill(&mut self, range: Range<usize>) {
+        self.chain = true;
+        self.remove(range);
+    }
+
+    /// Inserts what was killed last.
+    pub fn yank(&mut self) {
+        let killed = core::mem::take(&mut self.killed);
+        self.insert(&killed);
+        self.killed = killed;
+    }
+
+    /// Exchanges the characters on both sides of the cursor, at the end the last two.
+    pub fn transpose(&mut self) {
+        self.chain = false;
+        let cursor = self.cursor;
+        if cursor == self.text.len() {
+            self.cursor = self.before(Reach::One);
+        }
+        let (from, middle, to) = (self.before(Reach::One), self.cursor, self.behind(Reach::One));
+        if from == middle || middle == to {
+            self.cursor = cursor;
+            return;
+        }
+        let exchanged = [&self.text[middle..to], &self.text[from..middle]].concat();
+        self.changed = true;
+        self.text.replace_range(from..to, &exchanged);
+        self.move_to(to);
+    }
+
+    /// Puts something else in place of a part before the cursor, as far as there is room.
+    pub fn replace(&mut self, range: Range<usize>, with: &str) {
+        if range.start <= range.end && self.text.get(range.clone()).is_some() {
+            self.move_to(range.end);
+            self.remove(range);
+            self.insert(with);
+        }
+    }
+
+    /// Another text, with the cursor at its end.
     pub fn set(&mut self, text: &str) {
-        self.text.clear();
-        self.cursor = 0;
-        self.dropped = 0;
+        self.clear();
         self.insert(text);
     }
 
+    /// Moves the cursor to a byte, or behind the character that the byte belongs to.
+    pub fn move_to(&mut self, byte: usize) {
+        let before = self.cursor;
+        self.cursor = self.snap(byte);
+        self.changed |= self.cursor != before;
+    }
+
     pub fn clear(&mut self) {
-        self.set("");
-    }
-
-    /// Takes the line out.
-    pub fn take(&mut self) -> String {
+        self.changed |= !self.text.is_empty();
+        self.text.clear();
         self.cursor = 0;
-        self.dropped = 0;
-        core::mem::take(&mut self.text)
+        self.left_out = 0;
+        self.chain = false;
     }
 
-    /// Inserts what has room; the rest is counted as dropped. Control characters other than line ends and tabs are
-    /// passed over: nothing can be asked with them.
-    pub fn insert(&mut self, text: &str) {
-        let mut room = self.limit.saturating_sub(self.text.len());
-        let mut piece = String::new();
-        for c in text.chars() {
-            if c.is_control() && c != '\n' && c != '\t' {
-                continue;
-            }
-            // Once something was dropped, what follows is dropped too: no gaps in the middle of a paste.
-            if self.dropped > 0 || c.len_utf8() > room {
-                self.dropped += 1;
-                continue;
-            }
-            room -= c.len_utf8();
-            piece.push(c);
+    fn remove(&mut self, range: Range<usize>) {
+        self.left_out = 0;
+        if range.is_empty() {
+            return;
         }
-        self.text.insert_str(self.cursor, &piece);
-        self.cursor += piece.len();
+        self.changed = true;
+        let start = range.start;
+        self.text.replace_range(range, "");
+        // What is left may have grown together: a letter and an accent.
+        self.cursor = self.snap(start);
     }
 
-    /// Puts the cursor to this byte, or to the end if no character begins there.
-    pub fn go(&mut self, at: usize) {
-        self.cursor = if self.text.is_char_boundary(at) { at } else { self.text.len() };
-    }
-
-    fn before(&self, at: usize) -> usize {
-        GraphemeCursor::new(at, self.text.len(), true).prev_boundary(&self.text, 0).ok().flatten().unwrap_or(0)
-    }
-
-    fn after(&self, at: usize) -> usize {
-        let end = self.text.len();
-        GraphemeCursor::new(at, end, true).next_boundary(&self.text, 0).ok().flatten().unwrap_or(end)
-    }
-
-    pub fn left(&mut self) {
-        self.cursor = self.before(self.cursor);
-    }
-
-    pub fn right(&mut self) {
-        self.cursor = self.after(self.cursor);
-    }
-
-    /// To the beginning of the line of text that the cursor is in.
-    pub fn home(&mut self) {
-        self.cursor = self.line_start();
-    }
-
-    pub fn end(&mut self) {
-        self.cursor = self.line_end();
-    }
-
-    fn line_start(&self) -> usize {
-        self.text[..self.cursor].rfind('\n').map_or(0, |at| at + 1)
-    }
-
-    fn line_end(&self) -> usize {
-        self.text[self.cursor..].find('\n').map_or(self.text.len(), |at| self.cursor + at)
-    }
-
-    pub fn word_left(&mut self) {
-        self.cursor = self.word_before(char::is_alphanumeric);
-    }
-
-    pub fn word_right(&mut self) {
-        self.cursor = self.word_after();
-    }
-
-    /// Where the word before the cursor begins.
-    fn word_before(&self, in_word: impl Fn(char) -> bool) -> usize {
-        let gap = self.text[..self.cursor].trim_end_matches(|c| !in_word(c));
-        gap.trim_end_matches(in_word).len()
-    }
-
-    /// Where the word behind the cursor ends.
-    fn word_after(&self) -> usize {
-        let rest = &self.text[self.cursor..];
-        let word = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
-        let behind = word.trim_start_matches(char::is_alphanumeric);
-        // Marks on the last letter belong to it.
-        let at = self.text.len() - behind.len();
-        match GraphemeCursor::new(at, self.text.len(), true).is_boundary(&self.text, 0) {
-            Ok(false) => self.after(at),
-            _ => at,
+    /// The first border between characters at `byte` or behind it.
+    fn snap(&self, byte: usize) -> usize {
+        let mut byte = byte.min(self.text.len());
+        while !self.text.is_char_boundary(byte) {
+            byte += 1;
+        }
+        if byte == 0 || byte == self.text.len() {
+            return byte;
+        }
+        let mut cursor = GraphemeCursor::new(byte, self.text.len(), true);
+        match cursor.is_boundary(&self.text, 0) {
+            Ok(false) => cursor.next_boundary(&self.text, 0).ok().flatten().unwrap_or(self.text.len()),
+            _ => byte,
         }
     }
 
-    fn remove(&mut self, from: usize, to: usize) -> String {
-        self.cursor = from;
-        if from < to {
-            self.dropped = 0;
+    fn before(&self, reach: Reach) -> usize {
+        let mut characters = self.text[..self.cursor].grapheme_indices(true).rev().peekable();
+        match reach {
+            Reach::One => return characters.next().map_or(0, |(at, _)| at),
+            Reach::Line => return self.text[..self.cursor].rfind('\n').map_or(0, |at| at + 1),
+            _ => {}
         }
-        self.text.drain(from..to).collect()
-    }
-
-    fn cut_out(&mut self, from: usize, to: usize) {
-        if from < to {
-            self.cut = self.remove(from, to);
+        while characters.next_if(|(_, character)| !belongs(reach, character)).is_some() {}
+        let mut at = characters.peek().map_or(0, |(at, character)| at + character.len());
+        while let Some((start, _)) = characters.next_if(|(_, character)| belongs(reach, character)) {
+            at = start;
         }
+        at
     }
 
-    pub fn backspace(&mut self) {
-        self.remove(self.before(self.cursor), self.cursor);
-    }
-
-    pub fn delete(&mut self) {
-        self.remove(self.cursor, self.after(self.cursor));
-    }
-
-    pub fn cut_to_end(&mut self) {
-        // At the end of one of several lines the line end itself goes.
-        let end = self.line_end();
-        let end = if end == self.cursor { self.after(end) } else { end };
-        self.cut_out(self.cursor, end);
-    }
-
-    pub fn cut_to_start(&mut self) {
-        self.cut_out(self.line_start(), self.cursor);
-    }
-
-    /// The word before the cursor, up to white space.
-    pub fn cut_word(&mut self) {
-        self.cut_out(self.word_before(|c| !c.is_whitespace()), self.cursor);
-    }
-
-    /// The letters and digits before the cursor.
-    pub fn cut_word_left(&mut self) {
-        self.cut_out(self.word_before(char::is_alphanumeric), self.cursor);
-    }
-
-    pub fn cut_word_right(&mut self) {
-        self.cut_out(self.cursor, self.word_after());
-    }
-
-    pub fn paste_cut(&mut self) {
-        let cut = core::mem::take(&mut self.cut);
-        self.insert(&cut);
-        self.cut = cut;
-    }
-
-    /// Exchanges the characters around the cursor; at the end the last two.
-    pub fn transpose(&mut self) {
-        let second = if self.cursor == self.text.len() { self.before(self.cursor) } else { self.cursor };
-        let (first, end) = (self.before(second), self.after(second));
-        if first < second && second < end {
-            let behind: String = self.text[first..second].into();
-            self.text.drain(first..second);
-            self.text.insert_str(first + end - second, &behind);
-            self.cursor = end;
+    fn behind(&self, reach: Reach) -> usize {
+        let mut characters = self.text[self.cursor..].grapheme_indices(true).peekable();
+        let end = |(at, character): (usize, &str)| self.cursor + at + character.len();
+        match reach {
+            Reach::One => return characters.next().map_or(self.cursor, end),
+            Reach::Line => return self.text[self.cursor..].find('\n').map_or(self.text.len(), |at| self.cursor + at),
+            _ => {}
         }
-    }
-
-    /// Replaces the bytes `from..` up to the cursor.
-    pub fn complete(&mut self, from: usize, with: &str) {
-        self.remove(from, self.cursor);
-        self.insert(with);
+        let mut at = self.cursor;
+        while let Some(character) = characters.next_if(|(_, character)| !belongs(reach, character)) {
+            at = end(character);
+        }
+        while let Some(character) = characters.next_if(|(_, character)| belongs(reach, character)) {
+            at = end(character);
+        }
+        at
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn editor(text: &str) -> Editor {
-        let mut editor = Editor::new(64);
-        let cursor = text.find('|').unwrap_or(text.len());
-        editor.set(&text.replace('|', ""));
-        editor.cursor = cursor;
-        editor
+/// Whether a character is part of a word. An accent belongs to its letter.
+fn belongs(reach: Reach, character: &str) -> bool {
+    let first = character.chars().next().unwrap_or(' ');
+    match reach {
+        Reach::Blank => !first.is_whitespace(),
+        _ => first.is_alphanumeric() || first == '_',
     }
+}
 
-    fn shown(editor: &Editor) -> String {
-        format!("{}|{}", &editor.text[..editor.cursor], &editor.text[editor.cursor..])
+/// The largest number of bytes up to `most` that ends between two characters.
+fn floor_char(text: &str, most: usize) -> usize {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
-
-    fn after(text: &str, act: impl FnOnce(&mut Editor)) -> String {
-        let mut editor = editor(text);
-        act(&mut editor);
-        shown(&editor)
-    }
-
-    #[test]
-    fn one_step_is_one_character_as_people_count_them() {
-        assert_eq!(after("ae\u{301}|b", Editor::left), "a|e\u{301}b");
-        assert_eq!(after("👩\u{200d}👩\u{200d}👧|", Editor::backspace), "|");
-        assert_eq!(after("|🇩🇪x", Editor::right), "🇩🇪|x");
-        assert_eq!(after("|e\u{301}x", Editor::delete), "|x");
-        assert_eq!(after("|", Editor::left), "|");
-        assert_eq!(after("a|", Editor::right), "a|");
-    }
-
-    #[test]
-    fn words() {
-        assert_eq!(after("one two-three|", Editor::word_left), "one two-|three");
-        assert_eq!(after("one two  |", Editor::word_left), "one |two  ");
-        assert_eq!(after("|  one two", Editor::word_right), "  one| two");
-        assert_eq!(after("one two-three|", Editor::cut_word), "one |");
-        assert_eq!(after("one two-three|", Editor::cut_word_left), "one two-|");
-        assert_eq!(after("one| two", Editor::cut_word_right), "one|");
-        assert_eq!(after("|", Editor::cut_word), "|");
-    }
-
-    #[test]
-    fn cut_and_paste() {
-        assert_eq!(after("one| two", Editor::cut_to_end), "one|");
-        assert_eq!(after("one| two", Editor::cut_to_start), "| two");
-        let back = after("one| two", |e| {
-            e.cut_to_end();
-            e.home();
-            e.paste_cut();
-        });
-        assert_eq!(back, " two|one");
-    }
-
-    #[test]
-    fn lines_of_a_paste_are_lines() {
-        assert_eq!(after("one\ntw|o\nthree", Editor::home), "one\n|two\nthree");
-        assert_eq!(after("one\ntw|o\nthree", Editor::end), "one\ntwo|\nthree");
-        assert_eq!(after("one|\ntwo", Editor::cut_to_end), "one|two");
-    }
-
-    #[test]
-    fn transposition() {
-        assert_eq!(after("ab|", Editor::transpose), "ba|");
-        assert_eq!(after("a|b", Editor::transpose), "ba|");
-        assert_eq!(after("|ab", Editor::transpose), "|ab");
-        assert_eq!(after("a|", Editor::transpose), "a|");
-        assert_eq!(after("xe\u{301}|", Editor::transpose), "e\u{301}x|");
-    }
-
-    #[test]
-    fn what_has_no_room_is_counted_and_leaves_no_gap() {
-        let mut editor = Editor::new(5);
-        editor.insert("abcdé!xyz");
-        assert_eq!((editor.text(), editor.dropped()), ("abcd", 5));
-        editor.backspace();
-        editor.insert("Z");
-        assert_eq!((editor.text(), editor.dropped()), ("abcZ", 0));
-    }
-
-    #[test]
-    fn control_characters_are_no_text() {
-        assert_eq!(after("|", |e| e.insert("a\x1b\x07b\nc\t")), "ab\nc\t|");
-    }
-
-    proptest! {
-        #[test]
-        fn any_keys_keep_text_and_cursor_whole(keys in proptest::collection::vec((0u8..20, "[a-zé日👩\u{301}\u{200d}🇩 \n]{0,3}"), 0..80)) {
-            let mut e = Editor::new(48);
-            for (key, text) in keys {
-                match key {
-                    0 => e.left(), 1 => e.right(), 2 => e.home(), 3 => e.end(), 4 => e.word_left(), 5 => e.word_right(),
-                    6 => e.backspace(), 7 => e.delete(), 8 => e.cut_to_end(), 9 => e.cut_to_start(), 10 => e.cut_word(),
-                    11 => e.cut_word_left(), 12 => e.cut_word_right(), 13 => e.paste_cut(), 14 => e.transpose(),
-                    _ => e.insert(&text),
-                }
-                prop_assert!(e.text.len() <= 48);
-                prop_assert!(e.text.is_char_boundary(e.cursor));
-            }
-        }
-    }
+    end
 }

@@ -12,10 +12,10 @@ const KEYS: [(&str, &str); 14] = [
     ("Ctrl-R", "search earlier lines; again: the next older one; Esc: back"),
     ("Left Right", "move by a character (Ctrl-B Ctrl-F)"),
     ("Ctrl-Left Right", "move by a word (Alt-B Alt-F)"),
-    ("Home End", "move to the beginning or the end (Ctrl-A Ctrl-E)"),
+    ("Home End", "move to the beginning or the end of the line (Ctrl-A Ctrl-E)"),
     ("Backspace Delete", "delete a character (Ctrl-H Ctrl-D)"),
     ("Ctrl-W Alt-D", "delete the word to the left, to the right"),
-    ("Ctrl-U Ctrl-K", "delete all to the left, to the right"),
+    ("Ctrl-U Ctrl-K", "delete the line to the left, to the right"),
     ("Ctrl-Y", "insert what was deleted last"),
     ("Ctrl-T", "exchange two characters"),
     ("Ctrl-L", "draw the screen anew"),
@@ -26,7 +26,8 @@ pub fn text() -> String {
     for entry in &COMMANDS {
         text += &format!("  {:<10} {}\n", entry.name, entry.what);
         if entry.name == "/model" {
-            text += &format!("  /model set NAME VALUE; NAME is one of {}\n", SETTINGS.join(", "));
+            text += "  /model set NAME VALUE changes a setting; VALUE default: as it was\n";
+            text += &format!("  NAME is one of {}\n", SETTINGS.join(", "));
         }
     }
     text += "Keys:\n";

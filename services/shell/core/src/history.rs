@@ -1,71 +1,79 @@
-//! Lines that were entered. They stay in memory, and end with it.
+//! Lines that were entered, the oldest first, and where among them the person is looking.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
 
-const LINES: usize = 500;
+const LINES: usize = 256;
 const BYTES: usize = 256 * 1024;
 
 #[derive(Default)]
 pub struct History {
     lines: VecDeque<String>,
     bytes: usize,
-    /// The line that is shown, counted from the newest, and what was being typed before.
-    shown: Option<(usize, String)>,
+    /// The line that is shown now; `None`: what the person types.
+    at: Option<usize>,
+    /// What stood in the line before the person went back.
+    draft: String,
 }
 
 impl History {
-    pub fn add(&mut self, line: &str) {
-        self.shown = None;
-        if line.trim().is_empty() || self.lines.back().is_some_and(|last| last == line) {
+    /// Adds a line; the oldest go when there are too many.
+    pub fn push(&mut self, line: &str) {
+        self.leave();
+        if self.lines.back().is_some_and(|last| last == line) {
             return;
         }
         self.bytes += line.len();
         self.lines.push_back(line.into());
         while self.lines.len() > LINES || self.bytes > BYTES {
-            self.bytes -= self.lines.pop_front().map_or(0, |line| line.len());
-        }
-    }
-
-    /// The line counted from the newest, 0.
-    pub fn get(&self, back: usize) -> Option<&str> {
-        let at = self.lines.len().checked_sub(back + 1)?;
-        self.lines.get(at).map(String::as_str)
-    }
-
-    /// The line before the one that is shown. `draft` is kept when the first one is.
-    pub fn older(&mut self, draft: &str) -> Option<&str> {
-        let back = self.shown.as_ref().map_or(0, |(back, _)| back + 1);
-        if back >= self.lines.len() {
-            return None;
-        }
-        match &mut self.shown {
-            Some((shown, _)) => *shown = back,
-            None => self.shown = Some((0, draft.into())),
-        }
-        self.get(back)
-    }
-
-    /// The line after the one that is shown; behind the newest, the draft.
-    pub fn newer(&mut self) -> Option<String> {
-        let (back, draft) = self.shown.take()?;
-        match back.checked_sub(1) {
-            None => Some(draft),
-            Some(back) => {
-                self.shown = Some((back, draft));
-                self.get(back).map(String::from)
+            match self.lines.pop_front() {
+                Some(oldest) => self.bytes -= oldest.len(),
+                None => break,
             }
         }
     }
 
-    /// From now on `older` begins with the newest again.
+    /// The person goes on with what is in the line now.
     pub fn leave(&mut self) {
-        self.shown = None;
+        self.at = None;
+        self.draft = String::new();
     }
 
-    /// The newest line that contains `text`, not newer than `back`: its place, and where the text begins in it.
-    pub fn search(&self, text: &str, back: usize) -> Option<(usize, usize)> {
-        (back..self.lines.len()).find_map(|back| Some((back, self.get(back)?.rfind(text)?)))
+    /// The line before; `now` is kept if it was never entered.
+    pub fn older(&mut self, now: &str) -> Option<&str> {
+        let at = self.at.unwrap_or(self.lines.len()).checked_sub(1)?;
+        if self.at.is_none() {
+            self.draft = now.into();
+        }
+        self.at = Some(at);
+        self.lines.get(at).map(String::as_str)
+    }
+
+    /// The line behind, at last what was kept.
+    pub fn newer(&mut self) -> Option<String> {
+        let at = self.at? + 1;
+        match self.lines.get(at) {
+            Some(line) => {
+                self.at = Some(at);
+                Some(line.clone())
+            }
+            None => {
+                self.at = None;
+                Some(core::mem::take(&mut self.draft))
+            }
+        }
+    }
+
+    /// The newest line before number `before` that contains `part` and is not `unlike`; its number.
+    pub fn find(&self, part: &str, before: usize, unlike: Option<&str>) -> Option<(usize, &str)> {
+        let lines = self.lines.iter().enumerate().take(before).rev();
+        let mut found = lines.filter(|(_, line)| line.contains(part) && unlike != Some(line.as_str()));
+        found.next().map(|(at, line)| (at, line.as_str()))
+    }
+
+    /// One more than the number of the newest line.
+    pub fn end(&self) -> usize {
+        self.lines.len()
     }
 }
 
@@ -73,46 +81,51 @@ impl History {
 mod tests {
     use super::*;
 
-    fn history(lines: &[&str]) -> History {
+    fn with(lines: &[&str]) -> History {
         let mut history = History::default();
-        lines.iter().for_each(|line| history.add(line));
+        lines.iter().for_each(|line| history.push(line));
         history
     }
 
     #[test]
-    fn up_and_down_and_the_draft_is_kept() {
-        let mut h = history(&["one", "two"]);
-        assert_eq!(h.older("dra"), Some("two"));
-        assert_eq!(h.older("two"), Some("one"));
-        assert_eq!(h.older("one"), None);
-        assert_eq!(h.newer().as_deref(), Some("two"));
-        assert_eq!(h.newer().as_deref(), Some("dra"));
-        assert_eq!(h.newer(), None);
-        assert_eq!(h.older("other"), Some("two"));
+    fn up_and_down_come_back_to_the_draft() {
+        let mut history = with(&["one", "two"]);
+        assert_eq!(history.older("half"), Some("two"));
+        assert_eq!(history.older("two"), Some("one"));
+        assert_eq!(history.older("one"), None);
+        assert_eq!(history.newer().as_deref(), Some("two"));
+        assert_eq!(history.newer().as_deref(), Some("half"));
+        assert_eq!(history.newer(), None);
     }
 
     #[test]
-    fn repetitions_and_empty_lines_are_not_kept() {
-        let h = history(&["one", "one", "  ", "", "two", "one"]);
-        assert_eq!((h.get(0), h.get(1), h.get(2), h.get(3)), (Some("one"), Some("two"), Some("one"), None));
+    fn the_same_line_twice_is_kept_once() {
+        let mut history = with(&["one", "one"]);
+        assert_eq!(history.older(""), Some("one"));
+        assert_eq!(history.older(""), None);
     }
 
     #[test]
-    fn search_goes_from_new_to_old() {
-        let h = history(&["what is seL4", "hello", "what is alpha", "bye"]);
-        assert_eq!(h.search("what", 0), Some((1, 0)));
-        assert_eq!(h.search("what", 2), Some((3, 0)));
-        assert_eq!(h.search("is", 0), Some((1, 5)));
-        assert_eq!(h.search("nowhere", 0), None);
-    }
-
-    #[test]
-    fn it_stays_small() {
-        let mut h = History::default();
-        for i in 0..2000 {
-            h.add(&format!("{i}{}", "x".repeat(if i % 100 == 0 { 16_000 } else { 1 })));
+    fn the_oldest_go_when_there_are_too_many_lines_or_bytes() {
+        let mut history = History::default();
+        for number in 0..2 * LINES {
+            history.push(&alloc::format!("{number}"));
         }
-        assert!(h.lines.len() <= LINES && h.bytes <= BYTES);
-        assert_eq!(h.bytes, h.lines.iter().map(String::len).sum::<usize>());
+        assert_eq!((history.end(), history.lines[0].as_str()), (LINES, "256"));
+        let long = "x".repeat(BYTES / 2);
+        for number in 0..4 {
+            history.push(&alloc::format!("{long}{number}"));
+        }
+        assert!(history.bytes <= BYTES);
+        assert_eq!(history.end(), 1);
+    }
+
+    #[test]
+    fn a_search_goes_back_and_skips_what_it_has_shown() {
+        let history = with(&["help me", "x", "/help", "y", "/help"]);
+        assert_eq!(history.find("he", history.end(), None), Some((4, "/help")));
+        assert_eq!(history.find("he", 4, Some("/help")), Some((0, "help me")));
+        assert_eq!(history.find("he", 0, None), None);
+        assert_eq!(history.find("z", history.end(), None), None);
     }
 }

@@ -175,8 +175,8 @@ impl Shell {
             Key::Delete => editor.delete_right(),
             Key::Left => editor.left(word),
             Key::Right => editor.right(word),
-            Key::Home => editor.left(Reach::All),
-            Key::End => editor.right(Reach::All),
+            Key::Home => editor.left(Reach::Line),
+            Key::End => editor.right(Reach::Line),
             Key::Up => self.older(),
             Key::Down => self.newer(),
             Key::PageUp | Key::PageDown | Key::Escape => {}
@@ -187,16 +187,16 @@ impl Shell {
     fn control(&mut self, c: char) -> Vec<Action> {
         let editor = &mut self.editor;
         match c {
-            'a' => editor.left(Reach::All),
+            'a' => editor.left(Reach::Line),
             'b' => editor.left(Reach::One),
             'c' => self.drop_line(),
             'd' => editor.delete_right(),
-            'e' => editor.right(Reach::All),
+            'e' => editor.right(Reach::Line),
             'f' => editor.right(Reach::One),
             'h' => editor.delete_left(),
             'i' => self.tab(),
             'j' | 'm' => return self.enter(),
-            'k' => editor.kill_right(Reach::All),
+            'k' => editor.kill_right(Reach::Line),
             'l' => {
                 self.stale = true;
                 return [Action::Show(Item::Redraw)].into();
@@ -208,7 +208,7 @@ impl Shell {
                 self.stale = true;
             }
             't' => editor.transpose(),
-            'u' => editor.kill_left(Reach::All),
+            'u' => editor.kill_left(Reach::Line),
             'w' => editor.kill_left(Reach::Blank),
             'y' => editor.yank(),
             _ => {}

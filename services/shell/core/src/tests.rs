@@ -1,399 +1,448 @@
-use super::*;
-use ipc::keys::{Pasted, Text, PASTE_BYTES, TEXT_BYTES as KEY_TEXT_BYTES};
-use ipc::router::{self, Decision, Engine, Reason};
-use ipc::{supervisor, CallError, Reply, Transport};
+use crate::*;
+use ipc::display::{Item, Style};
+use ipc::keys::{Event, Key, Modifiers};
+use ipc::prompts::{Command, PROMPT_BYTES};
 use proptest::prelude::*;
+use std::string::String;
+use std::vec::Vec;
 
-struct Bench {
+/// Someone who types, and what comes of it.
+#[derive(Default)]
+struct Desk {
     shell: Shell,
-    transcript: Vec<String>,
-    line: (String, String, usize),
-    redraws: usize,
+    actions: Vec<Action>,
 }
 
-impl Bench {
-    fn new() -> Bench {
-        let mut bench = Bench { shell: Shell::new(1), transcript: Vec::new(), line: Default::default(), redraws: 0 };
-        bench.show();
-        bench
+impl Desk {
+    fn event(&mut self, event: Event) -> &mut Self {
+        self.actions.extend(self.shell.event(event));
+        self
     }
 
-    fn show(&mut self) {
-        for item in self.shell.display() {
-            match item {
-                Item::Lines { text, .. } => self.transcript.extend(text.lines().map(String::from)),
-                Item::Edit { prompt, text, cursor } => self.line = (prompt, text, cursor as usize),
-                Item::EditDone => {
-                    self.transcript.push(format!("> {}", self.line.1));
-                    self.line = Default::default();
-                }
-                Item::Redraw => self.redraws += 1,
-                other => panic!("{other:?}"),
-            }
-        }
+    fn press(&mut self, key: Key) -> &mut Self {
+        self.event(Event::Key { key, modifiers: Modifiers::NONE })
     }
 
-    fn event(&mut self, event: Event) {
-        self.shell.event(event);
-        self.show();
+    fn control(&mut self, c: char) -> &mut Self {
+        self.event(Event::Key { key: Key::Char(c), modifiers: Modifiers::CONTROL })
     }
 
-    fn typed(&mut self, text: &str) {
+    fn alt(&mut self, key: Key) -> &mut Self {
+        self.event(Event::Key { key, modifiers: Modifiers::ALT })
+    }
+
+    fn write(&mut self, text: &str) -> &mut Self {
         let mut at = 0;
-        while let Some(piece) = next_chunk::<KEY_TEXT_BYTES>(text, &mut at) {
-            self.event(Event::Text { text: Text::try_from(piece).unwrap() });
+        while let Some(piece) = ipc::next_chunk::<{ ipc::keys::TEXT_BYTES }>(text, &mut at) {
+            self.event(Event::Text { text: piece.try_into().unwrap() });
         }
+        self
     }
 
-    fn paste(&mut self, text: &str) {
+    fn paste(&mut self, text: &str) -> &mut Self {
         let mut at = 0;
-        while let Some(piece) = next_chunk::<PASTE_BYTES>(text, &mut at) {
-            self.event(Event::Paste { text: Pasted::try_from(piece).unwrap(), last: at == text.len() });
+        while let Some(piece) = ipc::next_chunk::<{ ipc::keys::PASTE_BYTES }>(text, &mut at) {
+            self.event(Event::Paste { text: piece.try_into().unwrap(), last: at == text.len() });
         }
+        self
     }
 
-    fn key(&mut self, key: Key) {
-        self.event(Event::Key { key, modifiers: Modifiers::NONE });
+    fn enter(&mut self, line: &str) -> Vec<Action> {
+        self.write(line).press(Key::Enter).take()
     }
 
-    fn control(&mut self, c: char) {
-        self.event(Event::Key { key: Key::Char(c), modifiers: Modifiers::CONTROL });
+    fn take(&mut self) -> Vec<Action> {
+        core::mem::take(&mut self.actions)
     }
 
-    fn enter(&mut self, text: &str) -> Option<Action> {
-        self.typed(text);
-        self.key(Key::Enter);
-        self.shell.next_action()
-    }
-
-    fn text(&self) -> &str {
-        &self.line.1
-    }
-
-    fn last(&self) -> &str {
-        self.transcript.last().map_or("", String::as_str)
+    /// The line with `|` for the cursor.
+    fn line(&self) -> String {
+        let (left, right) = self.shell.editor().text().split_at(self.shell.editor().cursor());
+        [left, "|", right].concat()
     }
 }
 
-#[test]
-fn it_begins_with_a_hint() {
-    assert_eq!(Bench::new().transcript, ["/help for help."]);
+fn errors(actions: &[Action]) -> String {
+    let sentences = actions.iter().filter_map(|action| match action {
+        Action::Show(Item::Lines { style: Style::Error, text }) => Some(text.as_str()),
+        _ => None,
+    });
+    sentences.collect()
+}
+
+fn edits(items: &[Item]) -> Vec<(&str, &str, u32)> {
+    let edits = items.iter().filter_map(|item| match item {
+        Item::Edit { prompt, text, cursor } => Some((prompt.as_str(), text.as_str(), *cursor)),
+        _ => None,
+    });
+    edits.collect()
+}
+
+fn notices(items: &[Item]) -> Vec<&str> {
+    let notices = items.iter().filter_map(|item| match item {
+        Item::Progress { text } => Some(text.as_str()),
+        _ => None,
+    });
+    notices.collect()
 }
 
 #[test]
-fn a_prompt_goes_to_the_router_and_into_the_transcript() {
-    let mut b = Bench::new();
-    assert_eq!(b.enter("hello there"), Some(Action::Prompt("hello there".into())));
-    assert_eq!((b.last(), b.text()), ("> hello there", ""));
+fn the_first_thing_shown_is_the_line() {
+    let mut desk = Desk::default();
+    assert_eq!(desk.shell.refresh(), [Item::Edit { prompt: "> ".into(), text: "".into(), cursor: 0 }]);
+    assert_eq!(desk.shell.refresh(), []);
 }
 
 #[test]
-fn commands_go_where_they_belong() {
-    let mut b = Bench::new();
-    assert_eq!(b.enter("/status"), Some(Action::Status));
-    assert_eq!(b.enter("/caps"), Some(Action::Caps));
-    assert_eq!(b.enter("/log"), Some(Action::Log));
-    assert_eq!(b.enter("/quit"), Some(Action::Quit));
-    assert_eq!(b.enter("/why"), Some(Action::Why));
-    assert_eq!(b.enter("/new"), Some(Action::Private(Command::New)));
-    assert_eq!(b.enter("/model"), Some(Action::Private(Command::Model)));
-    let set = Command::ModelSet { name: "seed".try_into().unwrap(), value: "7".try_into().unwrap() };
-    assert_eq!(b.enter("/model set seed 7"), Some(Action::Private(set)));
-    assert_eq!(b.enter("/help"), None);
-    assert!(b.transcript.iter().any(|line| line.starts_with("/caps ")));
-    assert_eq!(b.enter("/sttaus"), None);
-    assert_eq!(b.last(), "There is no command /sttaus. Did you mean /status?");
+fn a_line_becomes_part_of_the_transcript_and_goes_to_router() {
+    let mut desk = Desk::default();
+    let shown = Item::Edit { prompt: "> ".into(), text: "hello there".into(), cursor: 11 };
+    let expected = [Action::Show(shown), Action::Show(Item::EditDone), Action::Prompt("hello there".into())];
+    assert_eq!(desk.enter("hello there  "), expected);
+    assert_eq!(edits(&desk.shell.refresh()), [("> ", "", 0)]);
 }
 
 #[test]
 fn an_empty_line_does_nothing() {
-    let mut b = Bench::new();
-    assert_eq!(b.enter("   "), None);
-    assert_eq!((b.transcript.len(), b.text()), (1, ""));
+    let mut desk = Desk::default();
+    desk.shell.refresh();
+    assert_eq!(desk.enter(""), []);
+    assert_eq!(desk.shell.refresh(), []);
+    assert_eq!(desk.enter("   "), []);
+    assert_eq!(desk.line(), "|");
 }
 
 #[test]
-fn editing_keys() {
-    let mut b = Bench::new();
-    b.typed("hello wrld");
-    b.key(Key::Left);
-    b.key(Key::Left);
-    b.key(Key::Left);
-    b.typed("o");
-    assert_eq!(b.line, ("".into(), "hello world".into(), 8));
-    b.event(Event::Key { key: Key::Left, modifiers: Modifiers::CONTROL });
-    assert_eq!(b.line.2, 6);
-    b.control('k');
-    b.control('a');
-    b.control('y');
-    assert_eq!(b.text(), "worldhello ");
-    b.control('e');
-    b.control('w');
-    assert_eq!(b.text(), "");
-}
-
-#[test]
-fn up_and_down() {
-    let mut b = Bench::new();
-    b.enter("one");
-    b.enter("two");
-    b.typed("dra");
-    b.key(Key::Up);
-    b.key(Key::Up);
-    assert_eq!(b.text(), "one");
-    b.key(Key::Down);
-    b.key(Key::Down);
-    assert_eq!(b.text(), "dra");
-}
-
-#[test]
-fn search_finds_and_escape_gives_the_draft_back() {
-    let mut b = Bench::new();
-    b.enter("what is seL4");
-    b.enter("what is alpha");
-    b.typed("draft");
-    b.control('r');
-    b.typed("wh");
-    assert_eq!(b.line, ("search ‘wh’: ".into(), "what is alpha".into(), 0));
-    b.control('r');
-    assert_eq!(b.text(), "what is seL4");
-    b.control('r');
-    assert!(b.line.0.starts_with("nothing found"));
-    b.key(Key::Escape);
-    assert_eq!(b.line, ("".into(), "draft".into(), 5));
-    b.control('r');
-    b.typed("sel");
-    assert!(b.line.0.starts_with("nothing found"));
-    b.key(Key::Backspace);
-    b.key(Key::Enter);
-    assert_eq!(b.shell.next_action(), Some(Action::Prompt("what is seL4".into())));
-}
-
-#[test]
-fn ctrl_c_clears_and_ctrl_l_redraws() {
-    let mut b = Bench::new();
-    b.typed("something");
-    b.control('c');
-    assert_eq!(b.text(), "");
-    b.control('l');
-    assert_eq!(b.redraws, 1);
-    b.control('d');
-    assert_eq!(b.last(), "/quit leaves.");
-}
-
-#[test]
-fn tab_completes_commands_and_shows_choices() {
-    let mut b = Bench::new();
-    b.typed("/st");
-    b.key(Key::Tab);
-    assert_eq!(b.text(), "/status ");
-    b.control('u');
-    b.typed("/model set t");
-    b.key(Key::Tab);
-    assert_eq!(b.last(), "temperature  top_k  top_p");
-    assert_eq!(b.text(), "/model set t");
-    b.typed("e");
-    b.key(Key::Tab);
-    assert_eq!(b.text(), "/model set temperature ");
-}
-
-#[test]
-fn a_paste_of_a_page_is_one_prompt() {
-    let mut b = Bench::new();
-    let page: String = (0..40).map(|i| format!("line {i} of the page\n")).collect();
-    b.paste(&page);
-    assert_eq!(b.text(), page);
-    b.key(Key::Enter);
-    assert_eq!(b.shell.next_action(), Some(Action::Prompt(page.trim().into())));
-}
-
-#[test]
-fn a_line_of_a_hundred_kilobytes_says_what_was_dropped_and_is_not_sent_unasked() {
-    let mut b = Bench::new();
-    b.typed(&"x".repeat(100_000));
-    assert_eq!(b.last(), "The line is full: it holds 16384 bytes.");
-    assert_eq!(b.transcript.len(), 2);
-    b.key(Key::Enter);
-    assert_eq!(b.shell.next_action(), None);
-    assert_eq!(b.transcript[2], "The line is too long: 83616 characters beyond 16384 bytes were dropped.");
-    b.key(Key::Enter);
-    assert_eq!(b.shell.next_action(), Some(Action::Prompt("x".repeat(PROMPT_BYTES))));
-}
-
-#[test]
-fn lost_keys_are_said_and_the_line_is_not_sent_unasked() {
-    let mut b = Bench::new();
-    b.typed("rm everything ");
-    b.shell.keys_lost(5);
-    b.shell.keys_lost(2);
-    b.typed("here");
-    assert_eq!(b.last(), "Keys were typed faster than they could be read: at least 5 are lost.");
-    b.key(Key::Enter);
-    assert_eq!(b.shell.next_action(), None);
-    assert!(b.transcript.iter().any(|line| line.contains("at least 2 are lost")));
-    b.key(Key::Enter);
-    assert_eq!(b.shell.next_action(), Some(Action::Prompt("rm everything here".into())));
-}
-
-#[test]
-fn invalid_bytes_are_said_twice_at_most() {
-    let mut b = Bench::new();
-    for _ in 0..1000 {
-        b.event(Event::Invalid { bytes: 3 });
-        b.typed("a");
+fn commands_become_actions() {
+    for (line, action) in [
+        ("/status", Action::Status),
+        ("/caps ", Action::Caps),
+        ("/why", Action::Why),
+        ("/log", Action::Log),
+        ("/quit", Action::Quit),
+        ("/new", Action::Private(Command::New)),
+        ("/model", Action::Private(Command::Model)),
+    ] {
+        assert_eq!(Desk::default().enter(line)[2..], [action]);
     }
-    b.key(Key::Enter);
-    assert_eq!(
-        b.transcript[1..3],
-        [
-            "3 bytes that are no UTF-8 came from the keyboard and were passed over.",
-            "2997 bytes that are no UTF-8 came from the keyboard and were passed over."
-        ]
-    );
-    assert_eq!(b.transcript.len(), 4);
+    assert!(errors(&Desk::default().enter("/stauts")).contains("/status"));
+    for action in Desk::default().enter("/help") {
+        let Action::Show(item) = action else { panic!("{action:?}") };
+        assert!(!matches!(item, Item::Lines { text, .. } if text.len() > ipc::display::TEXT_BYTES));
+    }
 }
 
 #[test]
-fn after_a_restart_of_serial_the_line_is_sent_again() {
-    let mut b = Bench::new();
-    b.typed("half");
-    assert_eq!(b.shell.display(), []);
-    b.shell.serial_restarted();
-    assert_eq!(b.shell.display(), [Item::Edit { prompt: "".into(), text: "half".into(), cursor: 4 }]);
+fn keys_move_the_cursor() {
+    let mut desk = Desk::default();
+    assert_eq!(desk.write("one two three").press(Key::Left).line(), "one two thre|e");
+    assert_eq!(desk.alt(Key::Left).line(), "one two |three");
+    assert_eq!(desk.alt(Key::Char('b')).line(), "one |two three");
+    assert_eq!(desk.alt(Key::Char('f')).line(), "one two| three");
+    assert_eq!(desk.control('a').press(Key::Right).line(), "o|ne two three");
+    assert_eq!(desk.press(Key::Home).press(Key::Left).line(), "|one two three");
+    assert_eq!(desk.control('e').press(Key::Right).line(), "one two three|");
+    assert_eq!(desk.control('b').control('b').control('f').line(), "one two thre|e");
 }
 
 #[test]
-fn help_fits_into_records_and_its_tables_stay_whole() {
-    let mut b = Bench::new();
-    b.typed("/help");
-    b.shell.event(Event::Key { key: Key::Enter, modifiers: Modifiers::NONE });
-    let mut whole = String::new();
-    for item in b.shell.display() {
-        if let Item::Lines { text, .. } = item {
-            assert!(text.len() <= TEXT_BYTES);
-            // A record ends where a line does, else serial would break the line there.
-            whole.push_str(&text);
-            whole.push('\n');
+fn keys_delete() {
+    let mut desk = Desk::default();
+    assert_eq!(desk.write("one two three").press(Key::Backspace).line(), "one two thre|");
+    assert_eq!(desk.control('w').line(), "one two |");
+    assert_eq!(desk.press(Key::Home).press(Key::Delete).line(), "|ne two ");
+    assert_eq!(desk.press(Key::Right).control('k').line(), "n|");
+    assert_eq!(desk.control('y').control('y').line(), "ne two e two |");
+    assert_eq!(desk.control('u').line(), "|");
+    assert_eq!(desk.control('d').press(Key::Backspace).control('y').line(), "ne two e two |");
+    assert_eq!(desk.press(Key::Home).alt(Key::Char('d')).alt(Key::Char('d')).line(), "| e two ");
+    assert_eq!(desk.control('y').line(), "ne two| e two ");
+    assert_eq!(desk.alt(Key::Backspace).line(), "ne | e two ");
+    assert_eq!(desk.control('c').line(), "|");
+}
+
+#[test]
+fn characters_change_places() {
+    let mut desk = Desk::default();
+    assert_eq!(desk.control('t').write("a").control('t').line(), "a|");
+    assert_eq!(desk.write("e\u{301}").control('t').line(), "e\u{301}a|");
+    assert_eq!(desk.press(Key::Home).control('t').line(), "|e\u{301}a");
+    assert_eq!(desk.press(Key::Right).control('t').line(), "ae\u{301}|");
+}
+
+#[test]
+fn what_a_person_sees_as_one_character_is_one() {
+    let mut desk = Desk::default();
+    desk.write("a👩‍👩‍👧🇩🇪e\u{301}");
+    assert_eq!(desk.press(Key::Left).line(), "a👩‍👩‍👧🇩🇪|e\u{301}");
+    assert_eq!(desk.press(Key::Backspace).line(), "a👩‍👩‍👧|e\u{301}");
+    assert_eq!(desk.press(Key::Backspace).line(), "a|e\u{301}");
+    // The letter joins the accent behind it.
+    assert_eq!(desk.press(Key::Delete).write("\u{301}").line(), "a\u{301}|");
+}
+
+#[test]
+fn history_keeps_the_draft() {
+    let mut desk = Desk::default();
+    desk.enter("/help");
+    desk.enter("/why");
+    assert_eq!(desk.write("half").press(Key::Up).line(), "/why|");
+    assert_eq!(desk.control('p').control('p').line(), "/help|");
+    assert_eq!(desk.press(Key::Down).control('n').control('n').line(), "half|");
+    desk.press(Key::Up).control('c').press(Key::Down);
+    assert_eq!(desk.line(), "|");
+}
+
+#[test]
+fn a_search_shows_what_it_looks_for_and_where() {
+    let mut desk = Desk::default();
+    for line in ["help me", "/help", "/why"] {
+        desk.enter(line);
+    }
+    desk.write("half").control('r').write("he");
+    assert_eq!(edits(&desk.shell.refresh()), [("search \"he\": ", "/help", 1)]);
+    desk.control('r');
+    assert_eq!(edits(&desk.shell.refresh()), [("search \"he\": ", "help me", 0)]);
+    desk.write("x");
+    assert_eq!(edits(&desk.shell.refresh()), [("not found \"hex\": ", "help me", 0)]);
+    desk.press(Key::Backspace).press(Key::End);
+    assert_eq!(edits(&desk.shell.refresh()), [("> ", "/help", 5)]);
+    // Escape and Ctrl-G bring back what was there, Enter sends what was found.
+    assert_eq!(desk.control('r').write("wh").press(Key::Escape).line(), "/help|");
+    assert_eq!(desk.control('r').write("wh").control('g').line(), "/help|");
+    assert_eq!(desk.control('r').write("wh").press(Key::Enter).take()[2..], [Action::Why]);
+    assert_eq!(desk.control('r').control('r').press(Key::Backspace).control('c').line(), "|");
+}
+
+#[test]
+fn tab_completes_and_lists() {
+    let mut desk = Desk::default();
+    desk.shell.refresh();
+    assert_eq!(desk.write("/st").press(Key::Tab).line(), "/status|");
+    assert_eq!(desk.control('u').write("/model set rep").press(Key::Tab).line(), "/model set repeat_|");
+    assert_eq!(notices(&desk.shell.refresh()), ["repeat_penalty  repeat_last"]);
+    assert_eq!(desk.write("l").press(Key::Tab).line(), "/model set repeat_last |");
+    assert_eq!(notices(&desk.shell.refresh()), [""]);
+    assert_eq!(desk.control('u').write("a").press(Key::Tab).line(), "a|");
+    // In the middle of a line.
+    desk.control('u').write("/m 1").press(Key::Left).press(Key::Left).press(Key::Tab);
+    assert_eq!(desk.line(), "/model | 1");
+}
+
+#[test]
+fn a_paste_of_many_lines_is_one_prompt() {
+    let page: String = (1..=40).map(|line| format!("line {line:02} {}\n", "abcdefghij".repeat(5))).collect();
+    let mut desk = Desk::default();
+    assert_eq!(desk.paste(&page).take(), []);
+    let sent = desk.press(Key::Enter).take();
+    assert_eq!(sent[2], Action::Prompt(page.trim_end().into()));
+    assert_eq!(desk.paste("a\u{1b}[2J\r\n\tb\u{7f}").line(), "a[2J\n\tb|");
+    assert_eq!(desk.alt(Key::Enter).line(), "a[2J\n\tb\n|");
+}
+
+#[test]
+fn the_lines_of_a_paste_are_lines() {
+    let mut desk = Desk::default();
+    assert_eq!(desk.paste("one\ntwo\nthree").control('a').line(), "one\ntwo\n|three");
+    assert_eq!(desk.press(Key::Left).press(Key::Home).line(), "one\n|two\nthree");
+    assert_eq!(desk.control('k').control('k').line(), "one\n|three");
+    assert_eq!(desk.control('u').control('u').line(), "|three");
+    assert_eq!(desk.press(Key::End).line(), "three|");
+}
+
+#[test]
+fn a_line_of_100_kb_is_cut_and_not_sent_before_the_person_knows() {
+    let mut desk = Desk::default();
+    desk.write(&"0123456789".repeat(10_000));
+    assert_eq!(desk.shell.editor().text().len(), PROMPT_BYTES);
+    assert_eq!(notices(&desk.shell.refresh()).len(), 1);
+    // As long as nothing changes, the line is not drawn again.
+    assert_eq!(desk.write(&"0123456789".repeat(1000)).shell.refresh(), []);
+    let refused = desk.press(Key::Enter).take();
+    assert!(errors(&refused).contains("93616 more characters"), "{refused:?}");
+    assert_eq!(notices(&desk.shell.refresh()), [""]);
+    assert!(matches!(&desk.press(Key::Enter).take()[2], Action::Prompt(text) if text.len() == PROMPT_BYTES));
+}
+
+#[test]
+fn nothing_slips_in_behind_what_was_left_out() {
+    let mut desk = Desk::default();
+    desk.write(&"x".repeat(PROMPT_BYTES - 1)).write("ä").write("b");
+    assert!(desk.shell.editor().text().ends_with('x'));
+    assert_eq!(desk.shell.editor().left_out(), 2);
+    desk.press(Key::Backspace).write("b");
+    assert!(desk.shell.editor().text().ends_with('b'));
+    assert_eq!(desk.shell.editor().left_out(), 0);
+}
+
+#[test]
+fn lost_keys_are_told_and_the_line_is_not_sent_at_once() {
+    let mut desk = Desk::default();
+    desk.write("delete ");
+    assert!(errors(&desk.shell.lost(4711)).contains("4711"));
+    assert!(errors(&desk.enter("everything")).contains("not sent"));
+    assert_eq!(desk.enter("")[2], Action::Prompt("delete everything".into()));
+}
+
+#[test]
+fn bytes_that_are_no_text_are_told_until_the_line_ends() {
+    let mut desk = Desk::default();
+    desk.shell.refresh();
+    desk.event(Event::Invalid { bytes: 3 }).write("ok");
+    assert_eq!(notices(&desk.shell.refresh()).len(), 1);
+    desk.press(Key::Enter);
+    assert_eq!(notices(&desk.shell.refresh()), [""]);
+}
+
+#[test]
+fn a_new_serial_gets_the_line_again() {
+    let mut desk = Desk::default();
+    desk.write("half");
+    desk.shell.refresh();
+    assert_eq!(desk.shell.serial_restarted(0), []);
+    assert_eq!(edits(&desk.shell.refresh()), [("> ", "half", 4)]);
+    assert_eq!(desk.control('l').take(), [Action::Show(Item::Redraw)]);
+    assert_eq!(edits(&desk.shell.refresh()).len(), 1);
+}
+
+mod prompts {
+    use super::*;
+    use ipc::router::{dispatch, Chunk, Client, Decision, Engine, Error, Reason, Server};
+    use ipc::{CallError, Reply, Transport};
+
+    /// A router that takes so many calls and then dies.
+    struct Router {
+        text: String,
+        calls: usize,
+    }
+
+    impl Server for Router {
+        fn append(&mut self, _: u64, chunk: Chunk) -> Result<(), Error> {
+            self.text.push_str(&chunk);
+            Ok(())
+        }
+        fn clear(&mut self, _: u64) {
+            self.text.clear();
+        }
+        fn submit(&mut self, _: u64) -> Result<Decision, Error> {
+            let reasons = heapless::Vec::from_slice(&[Reason::LocalOnlyMode]).unwrap();
+            Ok(Decision { id: 1, engine: Engine::Local, reasons })
+        }
+        fn private(&mut self, _: u64, _: Command) {}
+        fn why(&mut self, _: u64) {}
+    }
+
+    impl Transport for &mut Router {
+        fn call(&mut self, version: u16, request: &[u8], reply: &mut [u8]) -> Result<Reply, CallError> {
+            self.calls = self.calls.checked_sub(1).ok_or(CallError::ServerDied)?;
+            Ok(dispatch(*self, 7, version, request, reply))
         }
     }
-    assert_eq!(whole.trim_end(), commands::help());
-}
 
-// --- calls --------------------------------------------------------------------------------------------------------
-
-#[derive(Default)]
-struct FakeRouter {
-    prompt: String,
-    submitted: Vec<String>,
-    calls: usize,
-    dies_at: Option<usize>,
-}
-
-impl router::Server for FakeRouter {
-    fn append(&mut self, _: u64, chunk: router::Chunk) -> Result<(), router::Error> {
-        self.prompt.push_str(&chunk);
-        Ok(())
+    #[test]
+    fn long_ones_arrive_whole() {
+        let text = "äöü€🙂".repeat(900);
+        let mut router = Router { text: "left over".into(), calls: 100 };
+        assert_eq!(send_prompt(&mut Client(&mut router), &text).map(|decision| decision.id), Ok(1));
+        assert_eq!(router.text, text);
     }
-    fn clear(&mut self, _: u64) {
-        self.prompt.clear();
-    }
-    fn submit(&mut self, _: u64) -> Result<Decision, router::Error> {
-        self.submitted.push(core::mem::take(&mut self.prompt));
-        let mut reasons = heapless::Vec::new();
-        reasons.push(Reason::LocalOnlyMode).unwrap();
-        Ok(Decision { id: 1, engine: Engine::Local, reasons })
-    }
-    fn private(&mut self, _: u64, _: Command) {}
-    fn why(&mut self, _: u64) {}
-}
 
-impl Transport for &mut FakeRouter {
-    fn call(&mut self, version: u16, request: &[u8], reply: &mut [u8]) -> Result<Reply, CallError> {
-        self.calls += 1;
-        if self.dies_at == Some(self.calls) {
-            self.prompt.clear();
-            return Err(CallError::ServerDied);
+    #[test]
+    fn a_router_that_dies_is_one_sentence() {
+        for calls in 0..4 {
+            let mut router = Router { text: String::new(), calls };
+            let sentence = send_prompt(&mut Client(&mut router), &"x".repeat(1000)).unwrap_err();
+            assert_eq!(sentence, "router died while it was asked; try again.");
         }
-        Ok(router::dispatch(*self, 1, version, request, reply))
+    }
+
+    #[test]
+    fn every_error_has_a_sentence() {
+        use CallError::*;
+        for error in [ServerDied, Version, Malformed, Refused, TooLong] {
+            assert!(trouble("root", error).ends_with('.'));
+        }
     }
 }
 
-struct NoRoot;
-
-impl Transport for NoRoot {
-    fn call(&mut self, _: u16, _: &[u8], _: &mut [u8]) -> Result<Reply, CallError> {
-        Err(CallError::ServerDied)
-    }
-}
-
-fn perform(action: Action, router: &mut FakeRouter) -> Result<(), &'static str> {
-    act(action, &mut router::Client(router), &mut supervisor::Client(NoRoot))
-}
-
-#[test]
-fn a_long_prompt_arrives_whole() {
-    let mut router = FakeRouter { prompt: "left over".into(), ..Default::default() };
-    let text: String = "aé日😀".repeat(1200);
-    assert_eq!(perform(Action::Prompt(text.clone()), &mut router), Ok(()));
-    assert_eq!(router.submitted, [text]);
-}
-
-#[test]
-fn a_death_on_the_way_is_one_sentence_and_nothing_is_sent_twice() {
-    for dies_at in 1..=4 {
-        let mut router = FakeRouter { dies_at: Some(dies_at), ..Default::default() };
-        let result = perform(Action::Prompt("x".repeat(1000)), &mut router);
-        assert!(result.unwrap_err().contains("died"), "{dies_at}");
-        assert_eq!((router.calls, router.submitted.len()), (dies_at, 0));
-    }
-    assert_eq!(perform(Action::Status, &mut FakeRouter::default()), Err("Root did not answer."));
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let key = prop_oneof![
-        proptest::char::any().prop_map(Key::Char),
-        proptest::char::range('a', 'z').prop_map(Key::Char),
-        Just(Key::Enter),
-        Just(Key::Tab),
-        Just(Key::Backspace),
-        Just(Key::Delete),
-        Just(Key::Left),
-        Just(Key::Right),
-        Just(Key::Up),
-        Just(Key::Down),
-        Just(Key::Home),
-        Just(Key::End),
-        Just(Key::PageUp),
-        Just(Key::Escape),
+fn keys() -> impl Strategy<Value = Event> {
+    let chars = prop_oneof![
+        any::<char>(),
+        prop::sample::select("abcdefghijklmnopqrstuvwxyz /\u{301}\u{200d}🇩🇪👩क्".chars().collect::<Vec<_>>()),
     ];
-    let modifiers = (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(control, alt, shift)| Modifiers {
-        control,
-        alt,
-        shift,
-    });
+    let key = prop_oneof![
+        4 => chars.clone().prop_map(Key::Char),
+        4 => prop::sample::select(
+            [
+                Key::Enter, Key::Tab, Key::Backspace, Key::Delete, Key::Left, Key::Right, Key::Up, Key::Down, Key::Home,
+                Key::End, Key::PageUp, Key::PageDown, Key::Escape,
+            ]
+            .to_vec(),
+        ),
+    ];
+    let modifiers = (any::<bool>(), any::<bool>(), any::<bool>());
+    let modifiers = modifiers.prop_map(|(control, alt, shift)| Modifiers { control, alt, shift });
     prop_oneof![
-        3 => "[a-z/ é日\u{301}👩🇩]{0,8}".prop_map(|text| Event::Text { text: Text::try_from(text.as_str()).unwrap() }),
-        4 => (key, modifiers).prop_map(|(key, modifiers)| Event::Key { key, modifiers }),
-        1 => ("[a-z\n\t]{0,20}", any::<bool>())
-            .prop_map(|(text, last)| Event::Paste { text: Pasted::try_from(text.as_str()).unwrap(), last }),
+        8 => (key, modifiers).prop_map(|(key, modifiers)| Event::Key { key, modifiers }),
+        4 => prop::collection::vec(chars.clone(), 0..15)
+            .prop_map(|text| Event::Text { text: text.into_iter().collect() }),
+        1 => (prop::collection::vec(chars, 0..120), any::<bool>())
+            .prop_map(|(text, last)| Event::Paste { text: text.into_iter().collect(), last }),
         1 => any::<u16>().prop_map(|bytes| Event::Invalid { bytes }),
-        1 => (any::<u16>(), any::<u16>()).prop_map(|(columns, rows)| Event::Size { columns, rows }),
     ]
 }
 
 proptest! {
     #[test]
-    fn any_keys_leave_a_line_that_can_be_shown(events in proptest::collection::vec(event(), 0..120)) {
-        let mut b = Bench::new();
+    fn no_key_breaks_the_line(events in prop::collection::vec(keys(), 0..100)) {
+        use unicode_segmentation::UnicodeSegmentation;
+        let mut desk = Desk::default();
         for event in events {
-            b.event(event);
-            prop_assert!(b.line.1.is_char_boundary(b.line.2));
-            prop_assert!(b.line.1.len() <= PROMPT_BYTES);
-            while let Some(action) = b.shell.next_action() {
-                if let Action::Prompt(text) = action {
-                    prop_assert!(!text.trim().is_empty());
-                }
-            }
+            desk.event(event);
+            let (text, cursor) = (desk.shell.editor().text(), desk.shell.editor().cursor());
+            prop_assert!(text.len() <= PROMPT_BYTES);
+            let border = cursor == text.len() || text.grapheme_indices(true).any(|(at, _)| at == cursor);
+            prop_assert!(border, "{cursor} in {text:?}");
+            prop_assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
         }
+        for item in desk.shell.refresh() {
+            let mut record = [0; ipc::display::RECORD_BYTES];
+            prop_assert!(ipc::encode(&item, &mut record).is_some());
+        }
+    }
+
+    #[test]
+    fn what_is_typed_is_what_is_sent(text in "[^/\\p{C}\\p{Z}][^\\p{C}]{0,300}") {
+        let sent = Desk::default().enter(&text);
+        prop_assert_eq!(&sent[2], &Action::Prompt(text.trim_end().into()));
+    }
+
+    #[test]
+    fn one_move_there_and_back_stays(text in "\\PC{1,40}", steps in 0usize..40) {
+        let mut editor = Editor::new(PROMPT_BYTES);
+        editor.insert(&text);
+        for _ in 0..steps {
+            editor.left(Reach::One);
+        }
+        let at = editor.cursor();
+        if at > 0 {
+            editor.left(Reach::One);
+            editor.right(Reach::One);
+            prop_assert_eq!(editor.cursor(), at);
+        }
+    }
+
+    #[test]
+    fn lines_lose_nothing(text in "[a-zä\n]{0,3000}") {
+        let items = lines(Style::Plain, &text);
+        let mut all = String::new();
+        for item in items {
+            let Item::Lines { text, .. } = item else { panic!() };
+            prop_assert!(text.len() <= ipc::display::TEXT_BYTES);
+            all += &text;
+            all.push('\n');
+        }
+        let letters = |text: &str| text.chars().filter(|c| *c != '\n').collect::<String>();
+        prop_assert_eq!(letters(&all), letters(&text));
     }
 }
