@@ -33,7 +33,7 @@ struct Rings {
 }
 
 fn run(start: &'static pd::Start) -> ! {
-    let candidates = start.model.iter().map(|model| Candidate { name: model.name.clone(), bytes: model.bytes });
+    let candidates = start.model.iter().chain(&start.spare).map(|model| Candidate { name: model.name.clone(), bytes: model.bytes });
     let mut inference = Inference::new(Start {
         start: start.epoch,
         candidates: candidates.collect(),

@@ -141,13 +141,13 @@ impl Supervisor {
                 self.revive(pd, &sentence);
             }
         }
-        self.look_for_spinners(now);
+        self.look_for_spinners();
     }
 
-    fn look_for_spinners(&mut self, now: u64) {
+    fn look_for_spinners(&mut self) {
         let children = &self.children;
         let running = |pd: usize| (children[pd].life.state == State::Running).then_some(&children[pd].domain);
-        if let Verdict::Lowered(pd) = self.watch.look(now, &self.system, running) {
+        if let Verdict::Lowered(pd) = self.watch.look(&self.system, running) {
             self.children[pd].lowered = true;
             let name = &self.system.pds[pd].name;
             self.voice.say(Style::Error, &format!("{name} takes all the time it gets; it now runs after the others."));

@@ -1,7 +1,8 @@
 //! Notices a PD that keeps core 0 to itself, and puts it below its neighbours.
 //!
 //! This kernel has no CPU budgets. A sentinel thread of root's runs below the servers and above llama: when it gets no
-//! time for longer than the layout's limit, some server spins. Root then lowers one server after the other, a tick
+//! time for as many ticks in a row as make up the layout's limit, some server spins. (Ticks that root saw, not time: a
+//! machine under a busy hypervisor loses time without anyone spinning.) Root then lowers one server after the other, a tick
 //! each, until the sentinel runs again; the one that did it stays lowered until it is started anew.
 
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -33,9 +34,10 @@ static TURNS: AtomicU64 = AtomicU64::new(0);
 pub struct Watch {
     /// Wakes the sentinel.
     bell: Slot,
-    limit_us: u64,
+    /// Ticks without a turn of the sentinel that are one too many.
+    limit: u64,
     turns: u64,
-    last_turn_us: u64,
+    missed: u64,
     low: u8,
     suspect: Option<usize>,
 }
@@ -75,23 +77,24 @@ impl Watch {
         .map_err(kernel::refused("configure the sentinel"))?;
         let top = &raw const SENTINEL_STACK as u64 + STACK as u64;
         arch::start_at(tcb, sentinel as *const () as u64, top).map_err(kernel::refused("start the sentinel"))?;
-        Ok(Watch { bell, limit_us: system.root.spin_limit_us, turns: 0, last_turn_us: 0, low, suspect: None })
+        Ok(Watch { bell, limit: (system.root.spin_limit_us / system.root.tick_us.max(1)).max(2), turns: 0, missed: 0, low, suspect: None })
     }
 
     /// Called with every tick.
-    pub fn look<'a>(&mut self, now_us: u64, system: &System, domain: impl Fn(usize) -> Option<&'a Domain>) -> Verdict {
+    pub fn look<'a>(&mut self, system: &System, domain: impl Fn(usize) -> Option<&'a Domain>) -> Verdict {
         let turns = TURNS.load(Ordering::Relaxed);
         let ran = turns != self.turns;
         self.turns = turns;
         Notification(self.bell).signal();
         if ran {
-            self.last_turn_us = now_us;
+            self.missed = 0;
             return match self.suspect.take() {
                 Some(pd) => Verdict::Lowered(pd),
                 None => Verdict::Quiet,
             };
         }
-        if now_us.saturating_sub(self.last_turn_us) < self.limit_us {
+        self.missed += 1;
+        if self.missed < self.limit {
             return Verdict::Quiet;
         }
         // The suspect before was not it: it gets its place back, the next one is lowered.

@@ -50,6 +50,14 @@ impl Programs {
     }
 }
 
+/// What libraries for the kernel are compiled with: the kernel, and from it and the layout the folder `generated`.
+pub fn interface(tree: &Tree, toolchain: &Toolchain, progress: &mut Progress) -> Result<()> {
+    let layout = Layout::load(&tree.layout_dir(), PLATFORM)?;
+    let wiring = Wiring::new(&layout)?;
+    let kernel = kernel(tree, toolchain, Variant::Release, progress)?;
+    generate(tree, &kernel, &layout, &wiring)
+}
+
 /// The kernel in one variant.
 pub fn kernel(tree: &Tree, toolchain: &Toolchain, variant: Variant, progress: &mut Progress) -> Result<Kernel> {
     let source = match kernel_config::source_in_registry() {

@@ -71,6 +71,7 @@ impl Toolchain {
             .env("CARGO_TARGET_DIR", host_target_dir(tree))
             .env("ALPHA_GENERATED", tree.generated())
             .env("ALPHA_ROOT", &tree.root)
+            .env("ALPHA_LLAMA_CACHE", tree.cache().join("llama"))
             .env(CARGO, &self.cargo)
             .env(RUSTC, &self.rustc)
             .env(WHY, &self.why);
@@ -122,17 +123,18 @@ pub fn run(command: &mut Command, what: &str, progress: &mut Progress) -> Result
     Err(Error::Failed { what: what.into(), output })
 }
 
-/// Workspace members from `cargo metadata`: name, and whether it is built for the kernel only.
+/// A member of the workspace, as `cargo metadata` has it.
 #[derive(Clone, Debug)]
 pub struct Package {
     pub name: String,
-    pub pd: bool,
+    /// It has tests that run on the host. Programs for the kernel have none, their libraries may.
+    pub tested: bool,
 }
 
 pub fn packages(toolchain: &Toolchain, tree: &Tree) -> Result<Vec<Package>> {
     let output = toolchain
         .command(tree)
-        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .args(["metadata", "--locked", "--format-version", "1", "--no-deps"])
         .output()
         .map_err(Error::io(&toolchain.cargo))?;
     let failed = |output: String| Error::Failed { what: "cargo metadata".into(), output };
@@ -146,7 +148,8 @@ pub fn packages(toolchain: &Toolchain, tree: &Tree) -> Result<Vec<Package>> {
         .iter()
         .filter_map(|p| {
             let name = p["name"].as_str()?.to_owned();
-            Some(Package { name, pd: p["metadata"]["alpha"]["pd"] == true })
+            let tested = p["targets"].as_array()?.iter().any(|target| target["test"] == true);
+            Some(Package { name, tested })
         })
         .collect())
 }

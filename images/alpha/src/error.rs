@@ -20,6 +20,7 @@ pub enum Error {
     Failed { what: String, output: String },
     ToolMissing(String),
     Model { file: PathBuf, why: String },
+    HostMemory { model_bytes: u64, needed: u64, has: u64 },
     NoPlace { model_bytes: u64, memory_bytes: u64 },
     Size(String),
     Kvm(String),
@@ -53,7 +54,15 @@ impl fmt::Display for Error {
             Error::Failed { what, output } if output.is_empty() => write!(f, "{what} failed"),
             Error::Failed { what, output } => write!(f, "{what} failed:\n{output}"),
             Error::ToolMissing(tool) => write!(f, "the program `{tool}` is missing; `./alpha doctor` says what installs it"),
-            Error::Model { file, why } => write!(f, "{}: {why}", file.display()),
+            Error::Model { file, why } => write!(f, "--model: {} {why}.", file.display()),
+            Error::HostMemory { model_bytes, needed, has } => write!(
+                f,
+                "A model of {} takes a machine with {} of memory; this computer has {}. \
+                 A smaller model may do, or with --memory a smaller machine.",
+                size(*model_bytes),
+                size(*needed),
+                size(*has)
+            ),
             Error::NoPlace { model_bytes, memory_bytes } => write!(
                 f,
                 "A model of {} finds no stretch of memory in a machine of {}; give it more with --memory.",

@@ -4,11 +4,12 @@ use crate::memory::{self, round_up, Arena};
 use crate::tree::write_if_changed;
 use crate::{Error, Programs, Result, Tree};
 use layout::{append_to_root, blob, needs, resolve, Machine, ModelFile, Resolved};
+use llama_build::ModelFacts;
 use sha2::{Digest, Sha256};
 use spec::{System, LARGE_PAGE};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What the person asked for.
@@ -33,6 +34,8 @@ pub struct Boot {
     pub kernel: PathBuf,
     pub image: PathBuf,
     pub model: Option<LoadedModel>,
+    /// The default model behind the person's own, for when that cannot be loaded.
+    pub spare: Option<LoadedModel>,
     pub cores: u8,
     pub memory_bytes: u64,
     /// The specification that is in the image, for those who compare it with what runs.
@@ -62,8 +65,18 @@ pub fn make(tree: &Tree, programs: &Programs, wish: &Wish) -> Result<Boot> {
         None if default.is_file() => Some(Model::open(&default)?),
         None => None,
     };
-    let model_bytes = model.as_ref().map_or(0, |m| m.bytes);
-    let arena = model.as_ref().map_or(Arena { wanted: 32 << 20, least: 32 << 20 }, Model::arena);
+    let spare = match &wish.model {
+        Some(_) if default.is_file() => Some(Model::open(&default)?),
+        _ => None,
+    };
+    // One range for both, the spare behind the other.
+    let model_only = model.as_ref().map_or(0, |m| round_up(m.bytes, LARGE_PAGE));
+    let model_bytes = model_only + spare.as_ref().map_or(0, |m| round_up(m.bytes, LARGE_PAGE));
+    // Either may be the one that runs.
+    let mut arena = Arena { wanted: 32 << 20, least: 32 << 20 };
+    for other in model.iter().chain(&spare).map(Model::arena) {
+        arena = Arena { wanted: arena.wanted.max(other.wanted), least: arena.least.max(other.least) };
+    }
 
     let machine = |memory_bytes, paddr, arena_bytes| Machine {
         name: format!("AlphaOS {}", env!("CARGO_PKG_VERSION")),
@@ -71,6 +84,7 @@ pub fn make(tree: &Tree, programs: &Programs, wish: &Wish) -> Result<Boot> {
         cores: wish.cores,
         memory_bytes,
         model: model.as_ref().map(|m| ModelFile { name: m.name.clone(), bytes: m.bytes, paddr }),
+        spare: spare.as_ref().map(|m| ModelFile { name: m.name.clone(), bytes: m.bytes, paddr: paddr + model_only }),
         arena_bytes,
     };
     let resolve_with = |machine: &Machine| resolve(layout, wiring, mode, machine, &elves);
@@ -96,6 +110,11 @@ pub fn make(tree: &Tree, programs: &Programs, wish: &Wish) -> Result<Boot> {
             paddr: plan.model_paddr,
             reserved_bytes: round_up(m.bytes, LARGE_PAGE),
         }),
+        spare: spare.map(|m| LoadedModel {
+            file: m.file,
+            paddr: plan.model_paddr + model_only,
+            reserved_bytes: round_up(m.bytes, LARGE_PAGE),
+        }),
         cores: wish.cores,
         memory_bytes: plan.memory,
         system: resolved.system,
@@ -105,6 +124,14 @@ pub fn make(tree: &Tree, programs: &Programs, wish: &Wish) -> Result<Boot> {
 fn image_bytes(root: &[u8], resolved: &Resolved) -> u64 {
     // The root file holds symbols that the image does not; this errs on the safe side.
     root.len() as u64 + resolved.payload.len() as u64 + 64 * 1024
+}
+
+/// Whether a file that somebody named can be a model at all: said before anything is built.
+pub fn check_model(path: &Path) -> Result<()> {
+    if Model::open(path)?.bytes == 0 {
+        return Err(Error::Model { file: path.into(), why: "is empty".into() });
+    }
+    Ok(())
 }
 
 struct Model {
@@ -117,23 +144,35 @@ impl Model {
     /// Only what the machine's size depends on is read here; what is in the file is the inference server's affair, so
     /// that a broken file is found and named inside the box.
     fn open(path: &Path) -> Result<Model> {
-        let file = path.canonicalize().map_err(Error::io(path))?;
-        let meta = fs::metadata(&file).map_err(Error::io(&file))?;
-        if !meta.is_file() {
-            return Err(Error::Model { file, why: "is no file".into() });
+        let wrong = |why: &str| Error::Model { file: path.into(), why: why.into() };
+        let failed = |e: io::Error| match e.kind() {
+            io::ErrorKind::NotFound => wrong("is not there"),
+            io::ErrorKind::PermissionDenied => wrong("may not be read by you"),
+            _ => Error::Io(path.into(), e),
+        };
+        let file = path.canonicalize().map_err(failed)?;
+        let meta = fs::metadata(&file).map_err(failed)?;
+        if meta.is_dir() {
+            return Err(wrong("is a folder, not a GGUF file"));
         }
-        // A comma would end the file name in QEMU's option.
+        if !meta.is_file() {
+            return Err(wrong("is no ordinary file"));
+        }
+        File::open(&file).map_err(failed)?;
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut head = [0; 4];
-        let readable = File::open(&file).and_then(|mut f| f.read(&mut head));
-        readable.map_err(Error::io(&file))?;
         Ok(Model { file, name, bytes: meta.len() })
     }
 
+    /// What llama.cpp needs beside the weights, with them repacked and without.
     fn arena(&self) -> Arena {
-        // Repacked weights, KV cache, compute buffers.
-        let least = (64 << 20) + self.bytes / 4;
-        Arena { wanted: least + self.bytes, least }
+        match ModelFacts::read(&self.file) {
+            Ok(facts) => {
+                let (least, wanted) = llama_build::arena_bytes(&facts, 0, true);
+                Arena { wanted, least }
+            }
+            // Enough to find out what is wrong with it.
+            Err(_) => Arena { wanted: 64 << 20, least: 64 << 20 },
+        }
     }
 }
 
@@ -142,7 +181,7 @@ pub fn describe(boot: &Boot) -> Result<()> {
     let bytes = fs::metadata(&boot.image).map_err(Error::io(&boot.image))?.len();
     println!("image   {}  ({})", boot.image.display(), layout::size(bytes));
     println!("kernel  {}", boot.kernel.display());
-    if let Some(model) = &boot.model {
+    for model in boot.model.iter().chain(&boot.spare) {
         println!("model   {}  (at {:#x})", model.file.display(), model.paddr);
     }
     println!("layout  {}  sha256 {}", boot.system.mode, boot.system.hash.iter().map(|b| format!("{b:02x}")).collect::<String>());
@@ -151,4 +190,34 @@ pub fn describe(boot: &Boot) -> Result<()> {
         println!("  {:>9}  {}", layout::size(need.bytes), need.what);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_can_be_no_model_get_a_sentence() {
+        let dir = std::env::temp_dir().join(format!("alpha-model-{}", std::process::id()));
+        fs::create_dir_all(dir.join("folder.gguf")).unwrap();
+        fs::write(dir.join("empty.gguf"), b"").unwrap();
+        for (name, sentence) in [
+            ("absent.gguf", "is not there."),
+            ("folder.gguf", "is a folder, not a GGUF file."),
+            ("empty.gguf", "is empty."),
+        ] {
+            let path = dir.join(name);
+            let error = check_model(&path).unwrap_err().to_string();
+            assert_eq!(error, format!("--model: {} {sentence}", path.display()));
+        }
+        assert!(check_model(Path::new("/dev/null")).unwrap_err().to_string().ends_with("is no ordinary file."));
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn the_small_model_fits_the_usual_machine() {
+        let model = Model::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/alpha-small.gguf")).unwrap();
+        let arena = model.arena();
+        assert!(arena.least <= arena.wanted && arena.wanted < 256 << 20, "{arena:?}");
+    }
 }

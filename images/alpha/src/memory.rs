@@ -77,6 +77,13 @@ pub fn plan(others: u64, model_bytes: u64, arena: Arena, wish: Option<u64>) -> R
     Ok(Plan { memory, arena: chosen, model_paddr })
 }
 
+/// Bytes of memory of the computer that QEMU runs on.
+pub fn of_this_computer() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
 pub fn round_up(value: u64, unit: u64) -> u64 {
     value.div_ceil(unit) * unit
 }

@@ -101,7 +101,11 @@ pub fn command(config: &Config) -> Command {
     command.arg("-kernel").arg(&boot.kernel).arg("-initrd").arg(&boot.image);
     let mut append = config.append.clone();
     if let Some(model) = &boot.model {
-        append.push(format!("reserve={:#x},{:#x}", model.paddr, model.reserved_bytes));
+        // The spare lies right behind the model.
+        let bytes = model.reserved_bytes + boot.spare.as_ref().map_or(0, |spare| spare.reserved_bytes);
+        append.push(format!("reserve={:#x},{bytes:#x}", model.paddr));
+    }
+    for model in boot.model.iter().chain(&boot.spare) {
         command
             .arg("-device")
             .arg(path_option("loader,file=", &model.file, &format!(",addr={:#x},force-raw=on", model.paddr)));
@@ -129,7 +133,7 @@ mod tests {
 
     fn boot(model: Option<LoadedModel>) -> Boot {
         let system: System = postcard_system();
-        Boot { kernel: "k".into(), image: "i".into(), model, cores: 2, memory_bytes: 1 << 30, system }
+        Boot { kernel: "k".into(), image: "i".into(), model, spare: None, cores: 2, memory_bytes: 1 << 30, system }
     }
 
     fn postcard_system() -> System {
@@ -143,6 +147,7 @@ mod tests {
             cores: 2,
             memory_bytes: 1 << 30,
             model: None,
+            spare: None,
             memories: vec![],
             endpoints: vec![],
             notifications: vec![],

@@ -2,7 +2,7 @@
 
 use crate::cargo::Toolchain;
 use crate::qemu::{self, Accel, Config, Serial};
-use crate::{image, kvm, terminal, Boot, Error, Programs, Progress, Result, Tree, Variant, Wish};
+use crate::{image, kvm, memory, terminal, Boot, Error, Programs, Progress, Result, Tree, Variant, Wish};
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default)]
@@ -17,10 +17,21 @@ pub struct Options {
 }
 
 pub fn build(tree: &Tree, toolchain: &Toolchain, options: &Options, progress: &mut Progress) -> Result<Boot> {
+    if let Some(model) = &options.wish.model {
+        image::check_model(model)?;
+    }
     let variant = if options.debug_kernel { Variant::Debug } else { Variant::Release };
     let programs = Programs::build(tree, toolchain, variant, progress)?;
     progress.step("putting the image together");
-    image::make(tree, &programs, &options.wish)
+    let boot = image::make(tree, &programs, &options.wish)?;
+    match memory::of_this_computer() {
+        // Whoever names a size has thought about it.
+        Some(has) if options.wish.memory.is_none() && boot.memory_bytes > has => {
+            let model_bytes = boot.model.as_ref().map_or(0, |model| model.reserved_bytes);
+            Err(Error::HostMemory { model_bytes, needed: boot.memory_bytes, has })
+        }
+        _ => Ok(boot),
+    }
 }
 
 /// Ends with QEMU's exit code.

@@ -4,7 +4,7 @@
 //! that ends badly without a failed test counts as one.
 
 use crate::cargo::{self, Package, Toolchain};
-use crate::{image, Error, Programs, Progress, Result, Tree, Variant, Wish};
+use crate::{build, image, Error, Programs, Progress, Result, Tree, Variant, Wish};
 use layout::Program;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,12 +16,13 @@ const LLAMA: &str = "llama-tests";
 const KERNEL: &str = "kernel-tests";
 const SYSTEM: &str = "system-tests";
 
-/// Part, and what it is.
-const PARTS: [(&str, &str); 5] = [
+/// Part, and what it is; cheap ones first.
+const PARTS: [(&str, &str); 6] = [
     ("host", "libraries and host programs"),
+    ("model", "the model file that comes along"),
     ("programs", "the programs of the image, and the layout with them"),
     ("llama", "llama.cpp in its box, on Linux"),
-    ("kernel", "the kernel, with each patch and without"),
+    ("kernel", "the kernel, a test for each patch (`./alpha test kernel --mutations`: and each patch left out)"),
     ("system", "the whole system in QEMU, used through its console"),
 ];
 
@@ -53,24 +54,27 @@ impl Count {
 struct Suite<'a> {
     tree: &'a Tree,
     toolchain: &'a Toolchain,
+    packages: Vec<Package>,
+    /// Words such as `--mutations`, for a part's program.
+    options: Vec<String>,
+    start: Instant,
     count: Count,
     failed: Vec<String>,
 }
 
-pub fn run(tree: &Tree, toolchain: &Toolchain, names: &[String]) -> Result<u8> {
+pub fn run(tree: &Tree, toolchain: &Toolchain, words: &[String]) -> Result<u8> {
     let packages = cargo::packages(toolchain, tree)?;
-    let start = Instant::now();
-    let mut suite = Suite { tree, toolchain, count: Count::default(), failed: Vec::new() };
-    let wanted = |part: &str| names.is_empty() || names.iter().any(|n| n == part);
+    let (options, names): (Vec<String>, Vec<String>) = words.iter().cloned().partition(|word| word.starts_with("--"));
+    let (start, count) = (Instant::now(), Count::default());
+    let mut suite = Suite { tree, toolchain, packages, options, start, count, failed: Vec::new() };
     for (part, what) in PARTS {
-        if wanted(part) {
+        if names.is_empty() || names.iter().any(|n| n == part) {
             suite.begin(part, what);
-            suite.part(part, &packages, &[])?;
+            suite.part(part)?;
         }
     }
-    let others: Vec<&String> = names.iter().filter(|n| !PARTS.iter().any(|(part, _)| part == *n)).collect();
-    for name in others {
-        suite.named(name, &packages)?;
+    for name in names.iter().filter(|n| !PARTS.iter().any(|(part, _)| part == *n)) {
+        suite.named(name)?;
     }
     if !suite.failed.is_empty() {
         println!("\nfailed:");
@@ -78,9 +82,14 @@ pub fn run(tree: &Tree, toolchain: &Toolchain, names: &[String]) -> Result<u8> {
             println!("    {name}");
         }
     }
-    println!("\nin {} s", start.elapsed().as_secs());
+    println!("\nin {}", minutes(start));
     println!("{} passed, {} failed", suite.count.passed, suite.count.failed);
     Ok(u8::from(suite.count.failed > 0))
+}
+
+fn minutes(start: Instant) -> String {
+    let seconds = start.elapsed().as_secs();
+    format!("{} min {:02} s", seconds / 60, seconds % 60)
 }
 
 /// `alpha bench`: the program is in the same package as the system tests.
@@ -96,7 +105,7 @@ pub fn bench(tree: &Tree, toolchain: &Toolchain, arguments: &[String]) -> Result
 
 impl Suite<'_> {
     fn begin(&self, part: &str, what: &str) {
-        println!("\n=== {part}: {what}");
+        println!("\n=== {part}: {what}  ({})", minutes(self.start));
     }
 
     fn one(&mut self, name: &str, result: std::result::Result<(), String>) {
@@ -113,32 +122,32 @@ impl Suite<'_> {
         }
     }
 
-    fn part(&mut self, part: &str, packages: &[Package], filter: &[String]) -> Result<()> {
+    fn part(&mut self, part: &str) -> Result<()> {
+        let none = &[];
         match part {
-            "host" => self.host(packages, filter),
+            "host" => self.host(none),
+            "model" => self.model(),
             "programs" => self.programs(),
-            "llama" => self.tests_of(LLAMA, filter),
-            "kernel" => self.program(KERNEL, filter),
-            "system" => self.program(SYSTEM, filter),
+            "llama" => self.tests_of(LLAMA, none),
+            "kernel" => self.program(KERNEL, none),
+            "system" => self.program(SYSTEM, none),
             _ => unreachable!("parts are listed above"),
         }
     }
 
-    /// A name that is no part: a package, or a test of kernel or system, or a part of a host test's name.
-    fn named(&mut self, name: &str, packages: &[Package]) -> Result<()> {
-        if packages.iter().any(|p| p.name == name && !p.pd) {
+    /// A name that is no part: a package, or a test of the system, or a part of a host test's name.
+    fn named(&mut self, name: &str) -> Result<()> {
+        if self.packages.iter().any(|p| p.name == name && p.tested) {
             self.begin(name, "one package");
             return self.tests_of(name, &[]);
         }
-        for (part, package) in [("kernel", KERNEL), ("system", SYSTEM)] {
-            if self.list(package)?.iter().any(|test| test.contains(name)) {
-                self.begin(part, name);
-                return self.program(package, &[name.to_owned()]);
-            }
+        if self.system_tests()?.iter().any(|test| test.contains(name)) {
+            self.begin("system", name);
+            return self.program(SYSTEM, &[name]);
         }
         self.begin("host", name);
         let before = self.count;
-        self.host(packages, &[name.to_owned()])?;
+        self.host(&[name])?;
         if self.count == before {
             let known = PARTS.iter().map(|(part, _)| (*part).to_owned()).collect();
             return Err(Error::NoTest { name: name.into(), known });
@@ -146,57 +155,86 @@ impl Suite<'_> {
         Ok(())
     }
 
-    fn host(&mut self, packages: &[Package], filter: &[String]) -> Result<()> {
-        let mut command = self.toolchain.host(self.tree, "test");
-        command.args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
-        for package in packages.iter().filter(|p| !p.pd && ![LLAMA, KERNEL, SYSTEM].contains(&p.name.as_str())) {
-            command.args(["--package", &package.name]);
-        }
-        command.arg("--").args(filter);
-        self.stream("host", &mut command)
+    /// All in one call of cargo, so that nothing is compiled twice.
+    fn host(&mut self, filter: &[&str]) -> Result<()> {
+        // The libraries below PDs are compiled with what the kernel's interface generates.
+        self.build("host: the kernel compiles", |tree, toolchain, progress| build::interface(tree, toolchain, progress))?;
+        let own = [LLAMA, KERNEL, SYSTEM];
+        let packages = self.packages.iter().filter(|p| p.tested && !own.contains(&p.name.as_str()));
+        let packages: Vec<String> = packages.map(|p| p.name.clone()).collect();
+        self.cargo_test("host", packages.iter().map(String::as_str), filter)
     }
 
-    fn tests_of(&mut self, package: &str, filter: &[String]) -> Result<()> {
+    fn tests_of(&mut self, package: &str, filter: &[&str]) -> Result<()> {
+        self.cargo_test(package, std::iter::once(package), filter)
+    }
+
+    fn cargo_test<'p>(&mut self, what: &str, packages: impl Iterator<Item = &'p str>, filter: &[&str]) -> Result<()> {
         let mut command = self.toolchain.host(self.tree, "test");
-        command.args(["--lib", "--bins", "--tests", "--no-fail-fast", "--package", package, "--"]).args(filter);
-        self.stream(package, &mut command)
+        command.args(["--locked", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+        for package in packages {
+            command.args(["--package", package]);
+        }
+        command.arg("--").args(filter);
+        self.stream(what, &mut command)
     }
 
     /// A package whose program is the test.
-    fn program(&mut self, package: &str, names: &[String]) -> Result<()> {
+    fn program(&mut self, package: &str, names: &[&str]) -> Result<()> {
         let mut command = self.toolchain.host(self.tree, "run");
-        command.args(["--quiet", "--package", package, "--"]).args(names);
+        command.args(["--locked", "--quiet", "--package", package, "--"]).args(&self.options).args(names);
+        if package == KERNEL {
+            command.arg("--cache").arg(self.tree.cache());
+        }
         self.stream(package, &mut command)
     }
 
-    fn list(&self, package: &str) -> Result<Vec<String>> {
+    fn system_tests(&self) -> Result<Vec<String>> {
         let mut command = self.toolchain.host(self.tree, "run");
-        command.args(["--quiet", "--package", package, "--", "--list"]);
+        command.args(["--locked", "--quiet", "--package", SYSTEM, "--", "--list"]);
         let output = command.output().map_err(Error::io(&self.toolchain.cargo))?;
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(|l| l.trim().to_owned()).collect())
     }
 
+    fn model(&mut self) -> Result<()> {
+        let script = self.tree.root.join("images/model/check.py");
+        let output = Command::new("python3").arg(&script).stdin(Stdio::null()).output().map_err(Error::io("python3"))?;
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let sound = if output.status.success() { Ok(()) } else { Err(said.trim().replace('\n', "\n    ")) };
+        self.one("model: alpha-small.gguf is sound, and knows none of the questions that it is measured by", sound);
+        Ok(())
+    }
+
+    /// Builds something with a line of progress; a failure counts as a failed test, success is silent.
+    fn build<T>(&mut self, name: &str, f: impl FnOnce(&Tree, &Toolchain, &mut Progress) -> Result<T>) -> Result<Option<T>> {
+        let mut progress = Progress::new();
+        let built = f(self.tree, self.toolchain, &mut progress);
+        progress.finish();
+        match built {
+            Ok(built) => Ok(Some(built)),
+            Err(e) => {
+                self.one(name, Err(e.to_string()));
+                Ok(None)
+            }
+        }
+    }
+
     /// Every program stands alone and may be loaded, and every mode of the layout resolves with them.
     fn programs(&mut self) -> Result<()> {
-        let mut progress = Progress::new();
-        let built = Programs::build(self.tree, self.toolchain, Variant::Release, &mut progress);
-        progress.finish();
-        let programs = match built {
-            Ok(programs) => {
-                self.one("programs: everything compiles", Ok(()));
-                programs
-            }
-            Err(e) => {
-                self.one("programs: everything compiles", Err(e.to_string()));
-                return Ok(());
-            }
-        };
+        let name = "programs: everything compiles";
+        let programs = self.build(name, |tree, toolchain, progress| Programs::build(tree, toolchain, Variant::Release, progress))?;
+        let Some(programs) = programs else { return Ok(()) };
+        self.one(name, Ok(()));
         for (name, file) in &programs.files {
             let checked = fs::read(file).map_err(|e| e.to_string()).and_then(|bytes| {
                 let parse = if name == "root-task" { Program::parse_any } else { Program::parse };
                 parse(name, &bytes).map(drop).map_err(|e| e.to_string())
             });
             self.one(&format!("programs: {name} is static, whole, and nowhere both writable and executable"), checked);
+        }
+        if let Some(llama) = programs.files.get("llama") {
+            let scanned = llama_build::scan(llama).map(drop).map_err(|e| e.to_string());
+            self.one("programs: llama holds no instruction that leads out", scanned);
         }
         for mode in &programs.layout.modes {
             for cores in [1, 2, 8] {

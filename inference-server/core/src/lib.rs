@@ -362,7 +362,7 @@ impl Inference {
         self.engine = Engine::Loading { began_us: now_us };
         // Nothing that was meant for the engine before means anything to it now.
         self.commands.clear();
-        self.commands.push_back(Command::Load(Load::default()));
+        self.commands.push_back(Command::Load(Load { spare: !self.given_up.is_empty(), ..Load::default() }));
         self.send(Event::State(State::Loading));
     }
 

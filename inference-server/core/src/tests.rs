@@ -151,7 +151,7 @@ fn a_model_is_loaded_at_start_and_shown_with_what_was_measured() {
     bench.reply(hello());
     assert_eq!(
         bench.commands(),
-        [Command::Load(Load { n_ctx: 0, n_batch: 0, threads: 0, repack: Repack::Auto, template: String::new() })]
+        [Command::Load(Load { n_ctx: 0, n_batch: 0, threads: 0, repack: Repack::Auto, template: String::new(), spare: false })]
     );
     bench.reply(Reply::LoadProgress { permille: 500 });
     bench.reply(Reply::Loaded(facts()));

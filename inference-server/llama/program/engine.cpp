@@ -133,8 +133,8 @@ bool knows(const std::string &text) {
 
 } // namespace
 
-Engine::Engine(Surroundings &around, std::string path, std::string file_name, uint64_t file_bytes, uint32_t threads)
-    : around_(around), path_(std::move(path)), file_name_(std::move(file_name)), file_bytes_(file_bytes), threads_(threads) {
+Engine::Engine(Surroundings &around, ModelFile model, ModelFile spare, uint32_t threads)
+    : around_(around), model_file_(std::move(model)), spare_file_(std::move(spare)), threads_(threads) {
     llama_log_set(on_log, this);
     llama_backend_init();
     /* One pool for the whole life: without one each step would make and end a thread. It waits for work by a futex,
@@ -180,12 +180,12 @@ void Engine::close() {
 
 // The first 24 bytes, so that the commonest mistakes get a plain answer.
 bool Engine::check_header(std::string &detail, LoadError &reason) const {
-    if (file_bytes_ == 0) {
+    if (file_->bytes == 0) {
         reason = LoadError::NoModel;
         return false;
     }
     struct { char magic[4]; uint32_t version; uint64_t tensors, entries; } head{};
-    FILE *file = std::fopen(path_.c_str(), "rb");
+    FILE *file = std::fopen(file_->path.c_str(), "rb");
     size_t got = file ? std::fread(&head, 1, sizeof head, file) : 0;
     if (file) std::fclose(file);
     if (got < 4 || std::memcmp(head.magic, "GGUF", 4) != 0) {
@@ -195,7 +195,7 @@ bool Engine::check_header(std::string &detail, LoadError &reason) const {
     }
     if (got < sizeof head) {
         reason = LoadError::Truncated;
-        detail = numbers("%llu bytes, the header alone has %llu", file_bytes_, sizeof head);
+        detail = numbers("%llu bytes, the header alone has %llu", file_->bytes, sizeof head);
         return false;
     }
     if (head.version < 2 || head.version > 3) {
@@ -208,7 +208,7 @@ bool Engine::check_header(std::string &detail, LoadError &reason) const {
         detail = "it has no tensors";
         return false;
     }
-    if (head.tensors > file_bytes_ / 24 || head.entries > file_bytes_ / 13) { // each takes that much at least
+    if (head.tensors > file_->bytes / 24 || head.entries > file_->bytes / 13) { // each takes that much at least
         reason = LoadError::Truncated;
         detail = numbers("%llu tensors and %llu metadata entries do not fit into it", head.tensors, head.entries);
         return false;
@@ -222,10 +222,11 @@ void Engine::load(const Load &ask) {
     std::string detail;
     bool done = false;
     close();
+    file_ = ask.spare ? &spare_file_ : &model_file_;
     log_budget_ = log_lines_per_load;
     try {
         if (check_header(detail, reason)) {
-            bool fits = around_.memory().total > file_bytes_ + (16u << 20);
+            bool fits = around_.memory().total > file_->bytes + (16u << 20);
             bool repack = ask.repack == Repack::Always || (ask.repack == Repack::Auto && fits);
             done = open(ask, repack, started, detail, reason);
             bool memory = reason == LoadError::OutOfMemory || reason == LoadError::Context;
@@ -243,7 +244,7 @@ void Engine::load(const Load &ask) {
     close();
     if (reason == LoadError::OutOfMemory || reason == LoadError::Context)
         detail += numbers(detail.empty() ? "%llu MiB given, %llu MiB file" : " (%llu MiB given, %llu MiB file)",
-                          around_.memory().total >> 20, file_bytes_ >> 20);
+                          around_.memory().total >> 20, file_->bytes >> 20);
     around_.send(LoadFailed{reason, std::string(utf8::prefix(utf8::clean(detail), log_bytes))});
 }
 
@@ -276,7 +277,7 @@ bool Engine::open(const Load &ask, bool repack, uint64_t started, std::string &d
         }
         return true;
     };
-    model_ = llama_model_load_from_file(path_.c_str(), params);
+    model_ = llama_model_load_from_file(file_->path.c_str(), params);
     if (!model_) return failed(LoadError::Malformed);
     vocab_ = llama_model_get_vocab(model_);
 
@@ -315,7 +316,7 @@ bool Engine::open(const Load &ask, bool repack, uint64_t started, std::string &d
 
     Loaded loaded;
     loaded.name = meta("general.name");
-    if (loaded.name.empty()) loaded.name = file_name_;
+    if (loaded.name.empty()) loaded.name = file_->name;
     loaded.name = std::string(utf8::prefix(loaded.name, 128));
     loaded.architecture = architecture;
     loaded.file_type = llama_ftype_name(llama_model_ftype(model_));

@@ -20,9 +20,15 @@ class Surroundings {
     virtual MemoryUse memory() = 0;
 };
 
+/* A file that a model can be loaded from. */
+struct ModelFile {
+    std::string path, name;
+    uint64_t bytes;
+};
+
 class Engine {
   public:
-    Engine(Surroundings &around, std::string path, std::string file_name, uint64_t file_bytes, uint32_t threads);
+    Engine(Surroundings &around, ModelFile model, ModelFile spare, uint32_t threads);
     ~Engine();
     Engine(const Engine &) = delete;
 
@@ -44,8 +50,8 @@ class Engine {
     struct Failure { proto::ErrorKind kind; std::string detail; };
 
     Surroundings &around_;
-    std::string path_, file_name_;
-    uint64_t file_bytes_;
+    ModelFile model_file_, spare_file_;
+    const ModelFile *file_ = &model_file_; // the one that was asked for last
     uint32_t threads_;
     ggml_threadpool *pool_ = nullptr;
 

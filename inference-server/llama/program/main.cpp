@@ -45,9 +45,14 @@ class Program final : public Surroundings {
 
     [[noreturn]] void run() {
         send(Hello{version, static_cast<uint32_t>(alpha_start->thread_count), alpha_start->arena_len, alpha_start->model_len});
-        char name[sizeof alpha_start->model_name + 1] = {};
-        std::memcpy(name, alpha_start->model_name, sizeof alpha_start->model_name);
-        Engine engine(*this, "/model.gguf", utf8::clean(name), alpha_start->model_len, static_cast<uint32_t>(alpha_start->thread_count));
+        auto text = [](const uint64_t (&words)[7]) {
+            char name[sizeof words + 1] = {};
+            std::memcpy(name, words, sizeof words);
+            return std::string(utf8::clean(name));
+        };
+        Engine engine(*this, {"/model.gguf", text(alpha_start->model_name), alpha_start->model_len},
+                      {"/spare.gguf", text(alpha_start->spare_name), alpha_start->spare_len},
+                      static_cast<uint32_t>(alpha_start->thread_count));
         for (;;) {
             take();
             if (waiting_.empty()) {

@@ -117,7 +117,7 @@ int main(int argc, char **argv) {
     uint32_t threads = number("threads", std::thread::hardware_concurrency());
     {
         Program program;
-        Engine engine(program, path, path, static_cast<uint64_t>(file.st_size), threads);
+        Engine engine(program, {path, path, static_cast<uint64_t>(file.st_size)}, {}, threads);
         Load load;
         load.n_ctx = number("ctx", 0);
         load.n_batch = number("batch", 0);

@@ -1,7 +1,7 @@
 /* The platform on Linux, for tests of the same program: shared memory in place of frames, futexes in place of
  * notifications. Its own few system calls are raw; everything else goes through sys.c as it does under seL4.
  *
- *     llama SHARED_FD COMMAND_CAPACITY REPLY_CAPACITY MODEL_PATH ARENA_BYTES THREADS EPOCH
+ *     llama SHARED_FD COMMAND_CAPACITY REPLY_CAPACITY MODEL_PATH ARENA_BYTES THREADS EPOCH [SPARE_PATH]
  *
  * SHARED_FD holds, each part page aligned: two bells (u32: towards this program, towards the other side); the command
  * ring's producer area; its consumer page; the reply ring's producer area; its consumer page. */
@@ -68,6 +68,21 @@ static uint64_t map(uint64_t len, int prot, int flags, long fd, uint64_t offset)
     return (uint64_t)at;
 }
 
+/* Maps a file and notes where and under which name; one that is not there has no length. */
+static void open_file(const char *path, uint64_t *at, uint64_t *len, uint64_t name[7]) {
+    enum { READ = 1, PRIVATE = 2 };
+    long fd = raw(SYS_open, (long)path, 0, 0, 0, 0, 0);
+    long size = fd < 0 ? 0 : raw(SYS_lseek, fd, 0, 2, 0, 0, 0);
+    if (size > 0) {
+        *len = (uint64_t)size;
+        *at = map((uint64_t)size, READ, PRIVATE, fd, 0);
+    }
+    const char *file = path;
+    for (const char *p = path; *p; p++)
+        if (*p == '/') file = p + 1;
+    for (unsigned i = 0; file[i] && i < 55; i++) ((char *)name)[i] = file[i];
+}
+
 /* The entry under seL4, which this program shares a file with. */
 ALPHA_NORETURN void alpha_main_thread(const struct alpha_llama_start *start) {
     (void)start;
@@ -79,7 +94,7 @@ extern void alpha_host_clone(void *stack, uint64_t index);
 ALPHA_NORETURN void alpha_host_main(const uint64_t *stack) {
     enum { READ = 1, WRITE = 2, SHARED = 1, PRIVATE = 2, ANONYMOUS = 32, NORESERVE = 0x4000 };
     const char **argv = (const char **)(stack + 1);
-    if (stack[0] != 8) fail("llama: 7 arguments wanted\n");
+    if (stack[0] != 8 && stack[0] != 9) fail("llama: 7 or 8 arguments wanted\n");
     raw(SYS_prctl, 1, 9, 0, 0, 0, 0); /* ends with its parent */
     struct alpha_llama_start *s = &start_page;
     s->magic = ALPHA_LLAMA_MAGIC;
@@ -95,16 +110,8 @@ ALPHA_NORETURN void alpha_host_main(const uint64_t *stack) {
     s->rep_ring = map(PAGE + s->rep_capacity, READ | WRITE, SHARED, fd, at), at += PAGE + s->rep_capacity;
     s->rep_tail = map(PAGE, READ, SHARED, fd, at);
 
-    long model = raw(SYS_open, (long)argv[4], 0, 0, 0, 0, 0);
-    long len = model < 0 ? 0 : raw(SYS_lseek, model, 0, 2, 0, 0, 0);
-    if (len > 0) {
-        s->model_len = (uint64_t)len;
-        s->model_vaddr = map((uint64_t)len, READ, PRIVATE, model, 0);
-    }
-    const char *file = argv[4];
-    for (const char *p = file; *p; p++)
-        if (*p == '/') file = p + 1;
-    for (unsigned i = 0; file[i] && i < sizeof s->model_name; i++) ((char *)s->model_name)[i] = file[i];
+    open_file(argv[4], &s->model_vaddr, &s->model_len, s->model_name);
+    if (argv[8]) open_file(argv[8], &s->spare_vaddr, &s->spare_len, s->spare_name);
 
     s->arena_len = number(argv[5]) & ~(uint64_t)(PAGE - 1);
     s->arena_vaddr = map(s->arena_len + PAGE, 0, PRIVATE | ANONYMOUS | NORESERVE, -1, 0) + PAGE;

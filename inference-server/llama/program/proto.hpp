@@ -5,7 +5,7 @@
 
 namespace proto {
 
-constexpr uint32_t version = 1;
+constexpr uint32_t version = 2;
 constexpr size_t queue = 16, text_bytes = 4096, chunk = 1024;
 
 using std::string;
@@ -37,7 +37,8 @@ struct Load {
     uint32_t n_ctx{}, n_batch{}, threads{};
     Repack repack{};
     string template_;
-    FIELDS(n_ctx, n_batch, threads, repack, template_)
+    bool spare{};
+    FIELDS(n_ctx, n_batch, threads, repack, template_, spare)
 };
 struct Unload { FIELDS() };
 struct Tokenize { uint32_t id{}; string text; bool add_special{}, parse_special{}; FIELDS(id, text, add_special, parse_special) };

@@ -20,13 +20,13 @@
 #include <stdint.h>
 
 #define ALPHA_LLAMA_MAGIC   0x414d414c4c504c41ull /* the bytes "ALPLLAMA" */
-#define ALPHA_LLAMA_VERSION 1ull
+#define ALPHA_LLAMA_VERSION 2ull
 #define ALPHA_MAX_THREADS   8
 
 struct alpha_llama_start {
     uint64_t magic;         /*   0  ALPHA_LLAMA_MAGIC */
     uint64_t version;       /*   8  ALPHA_LLAMA_VERSION */
-    uint64_t size;          /*  16  size of this structure: 264 */
+    uint64_t size;          /*  16  size of this structure: 336 */
     uint64_t thread_count;  /*  24  1 to 8; one thread a core */
 
     uint64_t arena_vaddr;   /*  32  memory for everything that the program allocates: RW, page aligned, zeroed */
@@ -48,13 +48,17 @@ struct alpha_llama_start {
     uint64_t tsc_hz;        /* 192  ticks of the CPU's counter in a second */
     uint64_t epoch;         /* 200  counts the starts of this program, from 1 */
     uint64_t model_name[7]; /* 208  file name of the model for messages, UTF-8, zero padded */
-    /* 264 */
+
+    uint64_t spare_vaddr;   /* 264  a second model, for when the first cannot be loaded: RO, page aligned */
+    uint64_t spare_len;     /* 272  its exact length, 0 if there is none */
+    uint64_t spare_name[7]; /* 280  its file name */
+    /* 336 */
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(struct alpha_llama_start) == 264, "start page");
+static_assert(sizeof(struct alpha_llama_start) == 336, "start page");
 #else
-_Static_assert(sizeof(struct alpha_llama_start) == 264, "start page");
+_Static_assert(sizeof(struct alpha_llama_start) == 336, "start page");
 #endif
 
 #endif

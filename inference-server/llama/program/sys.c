@@ -157,9 +157,9 @@ struct alpha_arena alpha_arena_use(void) {
     return (struct alpha_arena){ MAIN_STACK + arena.used * PAGE, MAIN_STACK + arena.peak * PAGE, MAIN_STACK + arena.pages * PAGE };
 }
 
-/* ---- the one file ---- */
+/* ---- the model files ---- */
 
-static struct { bool open; uint64_t at; } files[FILES];
+static struct { bool open; uint64_t at, base, size; } files[FILES];
 
 static bool same(const char *a, const char *b) {
     while (*a && *a == *b) a++, b++;
@@ -167,11 +167,17 @@ static bool same(const char *a, const char *b) {
 }
 
 static long file_open(const char *name) {
-    if (!same(name, "/model.gguf") || alpha_start->model_len == 0) return -ENOENT;
+    bool spare = same(name, "/spare.gguf");
+    if (!spare && !same(name, "/model.gguf")) return -ENOENT;
+    uint64_t base = spare ? alpha_start->spare_vaddr : alpha_start->model_vaddr;
+    uint64_t size = spare ? alpha_start->spare_len : alpha_start->model_len;
+    if (size == 0) return -ENOENT;
     for (int i = 0; i < FILES; i++)
         if (!files[i].open) {
             files[i].open = true;
             files[i].at = 0;
+            files[i].base = base;
+            files[i].size = size;
             return FIRST_FD + i;
         }
     return -EMFILE;
@@ -181,9 +187,9 @@ static bool is_file(long fd) { return fd >= FIRST_FD && fd < FIRST_FD + FILES &&
 
 static long file_read(long fd, unsigned char *to, size_t len) {
     if (!is_file(fd)) return -EBADF;
-    uint64_t *at = &files[fd - FIRST_FD].at, size = alpha_start->model_len;
+    uint64_t *at = &files[fd - FIRST_FD].at, size = files[fd - FIRST_FD].size;
     size_t n = *at >= size ? 0 : size - *at < len ? size - *at : len;
-    copy(to, (const unsigned char *)alpha_start->model_vaddr + *at, n);
+    copy(to, (const unsigned char *)files[fd - FIRST_FD].base + *at, n);
     *at += n;
     return (long)n;
 }
@@ -191,7 +197,7 @@ static long file_read(long fd, unsigned char *to, size_t len) {
 static long file_seek(long fd, long offset, int whence) {
     if (!is_file(fd)) return -EBADF;
     uint64_t *at = &files[fd - FIRST_FD].at;
-    uint64_t from = whence == 0 ? 0 : whence == 1 ? *at : whence == 2 ? alpha_start->model_len : ~0ull;
+    uint64_t from = whence == 0 ? 0 : whence == 1 ? *at : whence == 2 ? files[fd - FIRST_FD].size : ~0ull;
     if (from == ~0ull || (long)(from + (uint64_t)offset) < 0) return -EINVAL;
     *at = from + (uint64_t)offset;
     return (long)*at;
@@ -213,7 +219,8 @@ static long each(const struct iovec *v, int n, long fd, bool write) {
 }
 
 static bool in_model(uintptr_t at) {
-    return at >= alpha_start->model_vaddr && at - alpha_start->model_vaddr < alpha_start->model_len;
+    return (at >= alpha_start->model_vaddr && at - alpha_start->model_vaddr < alpha_start->model_len) ||
+           (at >= alpha_start->spare_vaddr && at - alpha_start->spare_vaddr < alpha_start->spare_len);
 }
 
 static long map(size_t len, int prot, int flags, long fd, uint64_t offset) {
@@ -224,8 +231,9 @@ static long map(size_t len, int prot, int flags, long fd, uint64_t offset) {
     }
     if (!is_file(fd)) return -EBADF;
     if (prot & PROT_WRITE) return -EACCES;
-    if (offset % PAGE || offset >= alpha_start->model_len || len > alpha_start->model_len - offset) return -EINVAL;
-    return (long)(alpha_start->model_vaddr + offset); /* the model is mapped already: no copy */
+    uint64_t size = files[fd - FIRST_FD].size;
+    if (offset % PAGE || offset >= size || len > size - offset) return -EINVAL;
+    return (long)(files[fd - FIRST_FD].base + offset); /* the model is mapped already: no copy */
 }
 
 static long unmap(unsigned char *at, size_t len) {
@@ -438,7 +446,7 @@ void alpha_die(const char *why) {
 void alpha_sys_init(const struct alpha_llama_start *start) {
     if (start->magic != ALPHA_LLAMA_MAGIC || start->version != ALPHA_LLAMA_VERSION ||
         start->size < sizeof *start || start->thread_count < 1 || start->thread_count > ALPHA_MAX_THREADS ||
-        start->arena_vaddr % PAGE || start->arena_len < 4 * MAIN_STACK || start->model_vaddr % PAGE)
+        start->arena_vaddr % PAGE || start->arena_len < 4 * MAIN_STACK || start->model_vaddr % PAGE || start->spare_vaddr % PAGE)
         alpha_fault();
     arena_init((unsigned char *)start->arena_vaddr, start->arena_len & ~(uint64_t)(PAGE - 1));
     __atomic_store_n(&alpha_start, start, __ATOMIC_RELEASE);

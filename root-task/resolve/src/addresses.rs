@@ -8,6 +8,7 @@
 //! | `0x2800_0000` | `0x3fff_ffff` | channels: rings, credit pages, shared pages, device registers                |
 //! | `0x4000_0000` |               | heap                                                                         |
 //! | `0x10_0000_0000` |            | arena, in large pages (llama)                                                |
+//! | `0x1c_0000_0000` |            | the spare model, as the model (llama)                                        |
 //! | `0x20_0000_0000` |            | model, in large pages, read-only (llama)                                     |
 //!
 //! Between any two things lies at least one unmapped page. The first three GiB-sized rows share their page tables.
@@ -24,7 +25,9 @@ pub const CHANNELS_END: u64 = 0x4000_0000;
 pub const HEAP: u64 = 0x4000_0000;
 pub const HEAP_END: u64 = 0x10_0000_0000;
 pub const ARENA: u64 = 0x10_0000_0000;
-pub const ARENA_END: u64 = 0x20_0000_0000;
+pub const ARENA_END: u64 = 0x1c_0000_0000;
+pub const SPARE: u64 = 0x1c_0000_0000;
+pub const SPARE_END: u64 = 0x20_0000_0000;
 pub const MODEL: u64 = 0x20_0000_0000;
 pub const MODEL_END: u64 = 0x80_0000_0000;
 pub const ROOT_CHANNELS: u64 = 0x10_0000_0000;

@@ -71,7 +71,7 @@ pub fn needs(system: &System, image_bytes: u64) -> Needs {
     }
     let rings = system.memories.iter().filter(|m| m.kind == MemoryKind::Ram).map(|m| m.bytes).sum();
     rows.push(Need { what: "rings and shared pages".into(), bytes: rings });
-    if let Some(model) = &system.model {
+    for model in system.model.iter().chain(&system.spare) {
         rows.push(Need { what: format!("model {}", model.name), bytes: round_up(model.bytes, LARGE_PAGE) });
     }
     Needs { rows }

@@ -22,6 +22,7 @@ pub struct Machine {
     pub cores: u8,
     pub memory_bytes: u64,
     pub model: Option<ModelFile>,
+    pub spare: Option<ModelFile>,
     /// llama's working memory; rounded up to large pages.
     pub arena_bytes: u64,
 }
@@ -53,7 +54,7 @@ pub fn resolve(
     if machine.cores == 0 || machine.cores > max {
         return Err(Error::Cores { cores: machine.cores, max });
     }
-    if let Some(model) = &machine.model {
+    for model in machine.model.iter().chain(&machine.spare) {
         if model.paddr % LARGE_PAGE != 0 {
             return Err(Error::Inconsistent { what: format!("the model at {:#x} is not aligned", model.paddr) });
         }
@@ -77,7 +78,8 @@ struct Resolve<'a> {
 
 impl<'a> Resolve<'a> {
     fn new(layout: &'a Layout, wiring: &'a Wiring, mode: &'a Mode, machine: &'a Machine) -> Self {
-        let model = machine.model.as_ref().map(|m| Model { name: m.name.clone(), paddr: m.paddr, bytes: m.bytes });
+        let loaded = |m: &ModelFile| Model { name: m.name.clone(), paddr: m.paddr, bytes: m.bytes };
+        let (model, spare) = (machine.model.as_ref().map(loaded), machine.spare.as_ref().map(loaded));
         let system = System {
             version: spec::VERSION,
             hash: [0; 32],
@@ -88,6 +90,7 @@ impl<'a> Resolve<'a> {
             cores: machine.cores,
             memory_bytes: machine.memory_bytes,
             model,
+            spare,
             memories: Vec::new(),
             endpoints: Vec::new(),
             notifications: Vec::new(),
@@ -287,12 +290,14 @@ impl<'a> Resolve<'a> {
             let (name, bytes) = ("arena".into(), arena_bytes);
             private.push(PrivateMemory { name, vaddr: addresses::ARENA, bytes, page: PageSize::Large });
         }
-        if let (true, Some(model)) = (table.model, &self.machine.model) {
-            let bytes = round_up(model.bytes, LARGE_PAGE);
+        let files = [("model", &self.machine.model, addresses::MODEL), ("spare model", &self.machine.spare, addresses::SPARE)];
+        for (name, file, vaddr) in files {
+            let (true, Some(file)) = (table.model, file) else { continue };
+            let bytes = round_up(file.bytes, LARGE_PAGE);
             let memory = self.system.memories.len() as u16;
-            let kind = MemoryKind::Loaded { paddr: model.paddr };
-            self.system.memories.push(Memory { name: "model".into(), bytes, page: PageSize::Large, kind });
-            maps.push(Map { memory, vaddr: addresses::MODEL, write: false });
+            let kind = MemoryKind::Loaded { paddr: file.paddr };
+            self.system.memories.push(Memory { name: name.into(), bytes, page: PageSize::Large, kind });
+            maps.push(Map { memory, vaddr, write: false });
         }
 
         let start = match &table.program {
@@ -309,6 +314,7 @@ impl<'a> Resolve<'a> {
                 memory_bytes: self.machine.memory_bytes,
                 mode: self.mode.title.clone(),
                 model: self.system.model.clone(),
+                spare: self.system.spare.clone(),
                 fault_slot: plan.fault_slot,
                 log: plan.log,
             }),
@@ -388,8 +394,8 @@ impl<'a> Resolve<'a> {
         let model_bytes = self.machine.model.as_ref().map_or(0, |m| m.bytes);
         let mut words: Vec<u64> = vec![
             u64::from_le_bytes(*b"ALPLLAMA"),
-            1,
-            33 * 8,
+            2,
+            42 * 8,
             threads.into(),
             if arena > 0 { addresses::ARENA } else { 0 },
             arena,
@@ -408,14 +414,11 @@ impl<'a> Resolve<'a> {
         let mut words: Vec<Word> = words.into_iter().map(Word::Const).collect();
         words.push(Word::TscHz);
         words.push(Word::Epoch);
-        let name = self.machine.model.as_ref().map_or("", |m| &m.name);
-        let mut bytes = [0u8; 56];
-        let mut length = name.len().min(55);
-        while !name.is_char_boundary(length) {
-            length -= 1;
-        }
-        bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
-        words.extend(bytes.chunks_exact(8).map(|w| Word::Const(u64::from_le_bytes(w.try_into().expect("eight bytes")))));
+        words.extend(name_words(self.machine.model.as_ref()));
+        let spare_bytes = self.machine.spare.as_ref().map_or(0, |m| m.bytes);
+        words.push(Word::Const(if spare_bytes > 0 { addresses::SPARE } else { 0 }));
+        words.push(Word::Const(spare_bytes));
+        words.extend(name_words(self.machine.spare.as_ref()));
         Ok(StartPage::Words(words))
     }
 
@@ -447,6 +450,19 @@ impl<'a> Resolve<'a> {
             }
         }
     }
+}
+
+/// A file's name in the seven words that the start page has for it.
+fn name_words(file: Option<&ModelFile>) -> impl Iterator<Item = Word> {
+    let name = file.map_or("", |file| &file.name);
+    let mut bytes = [0u8; 56];
+    let mut length = name.len().min(55);
+    while !name.is_char_boundary(length) {
+        length -= 1;
+    }
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    let word = |i: usize| Word::Const(u64::from_le_bytes(core::array::from_fn(|k| bytes[8 * i + k])));
+    (0..7).map(word).collect::<Vec<_>>().into_iter()
 }
 
 fn ports_name(device: &str, n: usize) -> String {

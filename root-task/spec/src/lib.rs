@@ -38,6 +38,8 @@ pub struct System {
     pub memory_bytes: u64,
     /// The GGUF that the loader put into a reserved physical range.
     pub model: Option<Model>,
+    /// A second one, loaded when the first is no good.
+    pub spare: Option<Model>,
     pub memories: Vec<Memory>,
     pub endpoints: Vec<String>,
     pub notifications: Vec<String>,
@@ -219,6 +221,7 @@ pub struct Start {
     pub memory_bytes: u64,
     pub mode: String,
     pub model: Option<Model>,
+    pub spare: Option<Model>,
     /// Slot of the endpoint on which faults and panics reach root.
     pub fault_slot: u64,
     /// Log ring towards root, if the layout gives one.

@@ -20,7 +20,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Version of the format, said in [`Reply::Hello`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Commands that llama takes off the ring while it is busy.
 pub const QUEUE: usize = 16;
 /// Bytes of text that one reply carries at most; longer results come in several.
@@ -59,6 +59,8 @@ pub struct Load {
     pub repack: Repack,
     /// Takes the place of the file's chat template (Jinja text or the name of one that llama.cpp knows); empty: none.
     pub template: String,
+    /// The second of the two files on the start page.
+    pub spare: bool,
 }
 
 /// Whether weights are copied into the order in which the CPU works fastest. It costs their size in memory.

@@ -38,6 +38,8 @@ fn host_program() -> &'static Path {
 }
 
 pub struct Settings {
+    /// A second model file.
+    pub spare: Option<PathBuf>,
     pub arena_bytes: u64,
     pub threads: u32,
     pub capacity: usize,
@@ -45,7 +47,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { arena_bytes: 64 << 20, threads: 1, capacity: 1 << 16 }
+        Settings { spare: None, arena_bytes: 64 << 20, threads: 1, capacity: 1 << 16 }
     }
 }
 
@@ -63,9 +65,12 @@ pub struct Llama {
     child: Child,
     memory: *mut u8,
     length: usize,
+    capacity: usize,
     commands: Producer,
     replies: Consumer,
     buffer: Vec<u8>,
+    /// Bytes of the reply ring that were taken.
+    pub taken: u64,
     /// How long it may say nothing.
     pub patience: Duration,
     /// Log lines that came.
@@ -104,6 +109,7 @@ impl Llama {
             .args([number.to_string(), capacity.to_string(), capacity.to_string()])
             .arg(model)
             .args([settings.arena_bytes.to_string(), settings.threads.to_string(), "1".to_string()])
+            .args(settings.spare)
             .stdin(Stdio::null());
         // SAFETY: only async-signal-safe calls between fork and exec.
         unsafe {
@@ -121,6 +127,8 @@ impl Llama {
             commands,
             replies,
             buffer: vec![0; capacity],
+            capacity,
+            taken: 0,
             patience: Duration::from_secs(60),
             log: Vec::new(),
         })
@@ -178,8 +186,14 @@ impl Llama {
         self.ring();
     }
 
+    /// Bytes of the reply ring that were written.
+    pub fn written(&self) -> u64 {
+        self.word(PAGE * 3 + self.capacity + 16).load(Ordering::Acquire)
+    }
+
     fn take(&mut self) -> Option<Vec<u8>> {
         let length = self.replies.pop(&mut self.buffer).expect("a good reply ring")?;
+        self.taken += (4 + length as u64).next_multiple_of(8);
         self.ring();
         Some(self.buffer[..length].to_vec())
     }

@@ -102,23 +102,28 @@ fn a_long_text_is_tokenised_in_pieces() {
 
 #[test]
 fn stops_within_a_token() {
-    let (_file, mut llama, _) = loaded();
-    llama.send(&Command::Generate(ask(9, "go on and on", 0)));
-    let mut at_stop = None;
-    loop {
-        match llama.reply() {
-            Reply::Text { tokens, .. } if at_stop.is_none() && tokens >= 5 => {
-                llama.send(&Command::Stop { id: 9 });
-                at_stop = Some(tokens);
-            }
-            Reply::Done(done) => {
-                // What was on its way when we asked does not count: the program is that much ahead of us.
-                assert_eq!(done.reason, Reason::Stopped, "{done:?}");
-                assert!(done.generated_tokens < 500);
-                break;
-            }
-            _ => {}
+    let file = tiny();
+    let settings = Settings { capacity: 1 << 12, ..Settings::default() };
+    let (mut llama, _) = Llama::loaded(&file.0, settings, Load::default());
+    for id in 1..20 {
+        llama.send(&Command::Generate(ask(id, "go on and on", 0)));
+        // It answers until the ring is full, and waits there with the next token in its hand.
+        let mut before = 0;
+        while before == 0 || before != llama.written() {
+            before = llama.written();
+            std::thread::sleep(Duration::from_millis(40));
         }
+        llama.send(&Command::Stop { id });
+        let mut said = 0;
+        let done = loop {
+            match llama.reply() {
+                Reply::Text { tokens, .. } if llama.taken <= before => said = tokens,
+                Reply::Done(done) => break done,
+                _ => {}
+            }
+        };
+        assert_eq!(done.reason, Reason::Stopped, "{done:?}");
+        assert!(said > 20 && done.generated_tokens <= said + 2, "{said} then {done:?}");
     }
 }
 
@@ -372,6 +377,25 @@ fn loads_again_and_again_in_the_same_memory() {
     assert_eq!(llama.reply(), Reply::Unloaded);
     llama.send(&Command::Generate(ask(2, "x", 1)));
     assert!(matches!(llama.reply(), Reply::Error { id: 2, error: Error::NoModel, .. }));
+}
+
+#[test]
+fn the_spare_model_takes_over_from_a_broken_one() {
+    let (broken, spare) = (TemporaryFile::with(b"GGUF and nothing else"), tiny());
+    let settings = Settings { spare: Some(spare.0.clone()), ..Settings::default() };
+    let mut llama = Llama::start(&broken.0, settings).unwrap();
+    assert!(matches!(llama.reply(), Reply::Hello { .. }));
+    llama.send(&Command::Load(Load::default()));
+    assert!(matches!(llama.reply(), Reply::LoadFailed { .. }));
+    llama.send(&Command::Load(Load { spare: true, ..Load::default() }));
+    loop {
+        match llama.reply() {
+            Reply::LoadProgress { .. } => {}
+            Reply::Loaded(facts) => break assert_eq!(facts.name, "random tiny"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(llama.generate(ask(1, "x", 3)).1.generated_tokens, 3);
 }
 
 #[test]

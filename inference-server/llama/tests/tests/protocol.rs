@@ -77,6 +77,7 @@ fn command(r: &mut Random, variant: u64) -> Option<Command> {
             threads: n32(r),
             repack: pick(r, &[Repack::Auto, Repack::Never, Repack::Always]),
             template: text(r),
+            spare: r.next() % 2 == 0,
         }),
         1 => Command::Unload,
         2 => Command::Tokenize { id: n32(r), text: text(r), add_special: r.next() % 2 == 0, parse_special: r.next() % 2 == 0 },

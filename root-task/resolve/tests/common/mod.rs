@@ -15,6 +15,7 @@ pub fn machine(cores: u8) -> Machine {
         cores,
         memory_bytes: 1 << 30,
         model: Some(ModelFile { name: "tiny.gguf".into(), bytes: 3_000_001, paddr: 256 << 20 }),
+        spare: None,
         arena_bytes: 64 << 20,
     }
 }

@@ -13,7 +13,8 @@ use ipc::display::{Item, Style};
 use ipc::keys::{Event, Key, Modifiers};
 use ipc::prompts::{Command, PROMPT_BYTES};
 
-pub const PROMPT: &str = "> ";
+/// Serial draws `> ` itself; this comes behind it.
+pub const PROMPT: &str = "";
 
 /// What the protection domain is to do, in this order.
 #[derive(Clone, Debug, PartialEq)]

@@ -35,7 +35,7 @@ impl Linux {
 
     /// The machine of `like`, with Linux in it: the same QEMU command line but for kernel and initrd.
     pub fn boot(&self, like: &Boot, initrd: PathBuf) -> Boot {
-        Boot { kernel: self.kernel.clone(), image: initrd, model: None, ..like.clone() }
+        Boot { kernel: self.kernel.clone(), image: initrd, model: None, spare: None, ..like.clone() }
     }
 
     /// llama.cpp and its model; it starts as soon as the kernel is up, with what stands on the command line.
