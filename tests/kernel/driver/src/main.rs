@@ -183,7 +183,7 @@ impl Driver {
         } else if test == "boot_time" {
             boot_time(self, &kernel)?.err().ok_or("the test passes".to_string())
         } else {
-            let lines = self.boot(&kernel, &SETUPS[0], test, Duration::from_secs(8))?;
+            let lines = self.boot(&kernel, &SETUPS[0], test, Duration::from_secs(12))?;
             match lines.iter().find_map(|l| l.strip_prefix("test ")) {
                 Some(line) if line.ends_with(" ok") => Err("the test passes".into()),
                 Some(line) if line.starts_with("FAILED") => Err(format!("the test itself broke: {line}")),
