@@ -89,17 +89,17 @@ fn notices(items: &[Item]) -> Vec<&str> {
 #[test]
 fn the_first_thing_shown_is_the_line() {
     let mut desk = Desk::default();
-    assert_eq!(desk.shell.refresh(), [Item::Edit { prompt: "> ".into(), text: "".into(), cursor: 0 }]);
+    assert_eq!(desk.shell.refresh(), [Item::Edit { prompt: PROMPT.into(), text: "".into(), cursor: 0 }]);
     assert_eq!(desk.shell.refresh(), []);
 }
 
 #[test]
 fn a_line_becomes_part_of_the_transcript_and_goes_to_router() {
     let mut desk = Desk::default();
-    let shown = Item::Edit { prompt: "> ".into(), text: "hello there".into(), cursor: 11 };
+    let shown = Item::Edit { prompt: PROMPT.into(), text: "hello there".into(), cursor: 11 };
     let expected = [Action::Show(shown), Action::Show(Item::EditDone), Action::Prompt("hello there".into())];
     assert_eq!(desk.enter("hello there  "), expected);
-    assert_eq!(edits(&desk.shell.refresh()), [("> ", "", 0)]);
+    assert_eq!(edits(&desk.shell.refresh()), [(PROMPT, "", 0)]);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_search_shows_what_it_looks_for_and_where() {
     desk.write("x");
     assert_eq!(edits(&desk.shell.refresh()), [("not found \"hex\": ", "help me", 0)]);
     desk.press(Key::Backspace).press(Key::End);
-    assert_eq!(edits(&desk.shell.refresh()), [("> ", "/help", 5)]);
+    assert_eq!(edits(&desk.shell.refresh()), [(PROMPT, "/help", 5)]);
     // Escape and Ctrl-G bring back what was there, Enter sends what was found.
     assert_eq!(desk.control('r').write("wh").press(Key::Escape).line(), "/help|");
     assert_eq!(desk.control('r').write("wh").control('g').line(), "/help|");
@@ -300,7 +300,7 @@ fn a_new_serial_gets_the_line_again() {
     desk.write("half");
     desk.shell.refresh();
     assert_eq!(desk.shell.serial_restarted(0), []);
-    assert_eq!(edits(&desk.shell.refresh()), [("> ", "half", 4)]);
+    assert_eq!(edits(&desk.shell.refresh()), [(PROMPT, "half", 4)]);
     assert_eq!(desk.control('l').take(), [Action::Show(Item::Redraw)]);
     assert_eq!(edits(&desk.shell.refresh()).len(), 1);
 }
