@@ -1,16 +1,17 @@
 //! Where keys go.
 
+use crate::layout;
 use ipc::keys::{Event, Key, RECORD_BYTES};
 use pd::{Doorbell, RingOut};
-use serial_core::screen::Screen;
-
-use crate::layout;
+use serial_core::Screen;
 
 /// The input focus. In this mode it is always the shell's.
 pub struct Focus {
     shell: RingOut,
     /// Straight to whoever answers, past the shell.
     interrupt: Doorbell,
+    /// Something lies in the ring that the shell was not told of.
+    untold: bool,
 }
 
 impl Focus {
@@ -18,6 +19,7 @@ impl Focus {
         Focus {
             shell: RingOut::open(layout::RING_OUT_KEYS),
             interrupt: Doorbell::new(layout::SIGNAL_OUT_INTERRUPT),
+            untold: false,
         }
     }
 
@@ -28,9 +30,17 @@ impl Focus {
             _ => {}
         }
         let mut record = [0; RECORD_BYTES];
-        if let Some(record) = ipc::encode(&event, &mut record) {
-            // The ring overwrites the oldest keys if the shell does not keep up; shell sees the gap and says so.
-            let _ = self.shell.push(&[record]);
+        // The ring has one direction: what the shell does not read in time is overwritten, and it sees the gap.
+        match ipc::encode(&event, &mut record).map(|bytes| self.shell.push_silently(&[bytes])) {
+            Some(Ok(())) => self.untold = true,
+            failed => log::error!("a key did not fit: {failed:?}"),
+        }
+    }
+
+    /// Tells the shell of keys that came.
+    pub fn ring(&mut self) {
+        if core::mem::take(&mut self.untold) {
+            self.shell.ring();
         }
     }
 }

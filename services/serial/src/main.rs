@@ -12,86 +12,84 @@
 
 extern crate alloc;
 
+mod arch;
+mod focus;
+
 use alloc::{string::ToString, vec::Vec};
-use ipc::keys::{Event, Key, RECORD_BYTES};
-use pd::{time::now_us, Doorbell, Irq, Notification, PopError, RingIn, RingOut};
+use focus::Focus;
+use pd::{time::now_us, Irq, Notification, PopError, RingIn};
 use serial_core::flow::{Source, Taken, Turns, ENOUGH};
 use serial_core::{Input, Screen, Speaker, Uart};
 
-mod arch;
 pd::layout!("serial");
 pd::main!(run);
 
 struct Serial {
     uart: Uart<arch::Console>,
     input: Input,
+    focus: Focus,
     screen: Screen,
     displays: Vec<Display>,
     turns: Turns,
-    keys: RingOut,
-    interrupt: Doorbell,
     /// Bytes that came in, and bytes to go out.
     typed: Vec<u8>,
     drawn: Vec<u8>,
 }
 
 fn run(start: &'static pd::Start) -> ! {
-    let speakers = layout::DISPLAYS.iter().map(|display| Speaker {
-        label: display.label.to_string(),
-        reserved: display.reserved,
-        edits: display.edits,
-    });
-    let mut serial = Serial {
-        uart: Uart::new(arch::Console::open()),
-        input: Input::default(),
-        screen: Screen::new(speakers, start.epoch <= 1),
-        displays: layout::DISPLAYS.iter().map(|display| Display(RingIn::open(display.ring))).collect(),
-        turns: Turns::new(layout::DISPLAYS.len()),
-        keys: RingOut::open(layout::RING_OUT_KEYS),
-        interrupt: Doorbell::new(layout::SIGNAL_OUT_INTERRUPT),
-        typed: Vec::new(),
-        drawn: Vec::new(),
-    };
     let notification = Notification::new(layout::NOTIFICATION);
     let irq = Irq::new(layout::IRQ_CONSOLE);
+    let mut serial = Serial::open(start.epoch <= 1);
     // A former life may have left an interrupt unacknowledged.
     irq.ack();
     loop {
         // Both sides, whichever has something: neither waits for the other.
         while serial.device() | serial.displays() {}
-        if irq.is_in(notification.wait()) {
+        let bits = notification.wait();
+        if irq.is_in(bits) {
             serial.device();
             // What the device raises from here on comes as an interrupt, what it raised before is looked at above.
             irq.ack();
+        }
+        if bits & layout::TICK != 0 {
+            serial.tick();
         }
     }
 }
 
 impl Serial {
+    /// `first`: the system starts, else only serial does.
+    fn open(first: bool) -> Serial {
+        let speakers = layout::DISPLAYS.iter().map(|display| Speaker {
+            label: display.label.to_string(),
+            reserved: display.reserved,
+            edits: display.edits,
+        });
+        Serial {
+            uart: Uart::new(arch::Console::open()),
+            input: Input::default(),
+            focus: Focus::open(),
+            screen: Screen::new(speakers, first),
+            displays: layout::DISPLAYS.iter().map(|display| Display(RingIn::open(display.ring))).collect(),
+            turns: Turns::new(layout::DISPLAYS.len()),
+            typed: Vec::new(),
+            drawn: Vec::new(),
+        }
+    }
+
     /// Moves bytes, and makes keys of what came. Says whether the device has more to do now.
     fn device(&mut self) -> bool {
         let quiet = self.uart.service(|byte| self.typed.push(byte));
-        let (screen, keys, interrupt) = (&mut self.screen, &mut self.keys, self.interrupt);
-        let mut any = false;
-        self.input.feed(&self.typed, now_us(), |event| {
-            any = true;
-            match &event {
-                Event::Size { columns, rows } => screen.resize(*columns, *rows),
-                Event::Key { key: Key::Char('c'), modifiers } if modifiers.control => interrupt.ring(),
-                _ => {}
-            }
-            // The ring has one direction: what shell does not read in time is overwritten, and shell sees the gap.
-            let mut record = [0; RECORD_BYTES];
-            match ipc::encode(&event, &mut record).map(|bytes| keys.push_silently(&[bytes])) {
-                Some(Ok(())) => {}
-                failed => log::error!("a key did not fit: {failed:?}"),
-            }
-        });
+        self.input.feed(&self.typed, now_us(), |event| self.focus.event(event, &mut self.screen));
+        self.focus.ring();
         self.typed.clear();
-        if any {
-            self.keys.ring();
-        }
         !quiet
+    }
+
+    /// An escape that nothing followed was the key.
+    fn tick(&mut self) {
+        self.input.tick(now_us(), |event| self.focus.event(event, &mut self.screen));
+        self.focus.ring();
     }
 
     /// Shows some of what PDs have sent, as far as the UART can take it. Says whether there was anything.
