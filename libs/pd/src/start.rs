@@ -67,6 +67,7 @@ mod tests {
             memory_bytes: 1,
             mode: "Local Only".into(),
             model: None,
+            spare: None,
             fault_slot: 1,
             log: None,
         };
