@@ -21,12 +21,16 @@ pub mod prompts;
 pub mod router;
 pub mod supervisor;
 
+#[doc(hidden)]
+pub use protocol::made;
 pub use protocol::{status, CallError, Reply, Transport, MESSAGE_BYTES};
 
 /// Decodes one ring record. Trailing bytes are an error: a record is exactly one value.
 pub fn decode<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((value, [])) => Ok(value),
+    let mut decoder = postcard::Deserializer::from_bytes(bytes);
+    let value = T::deserialize(&mut decoder).map_err(|_| Malformed)?;
+    match decoder.finalize() {
+        Ok([]) => Ok(value),
         _ => Err(Malformed),
     }
 }

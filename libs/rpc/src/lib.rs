@@ -13,8 +13,11 @@
 //! whose server dies before it replied is woken by the kernel with a badge that no reply has.
 #![cfg_attr(not(test), no_std)]
 
+mod buffer;
+
 use ipc::{status, CallError, Reply, Transport, MESSAGE_BYTES};
-use sel4::{Badge, Endpoint, Message, MessageInfo, MAX_WORDS};
+use sel4::{Endpoint, Message, MessageInfo, MAX_WORDS};
+use serde::{de::DeserializeOwned, Serialize};
 use spec::{handle, label::BADGE_CALLER};
 
 const REGISTERS: usize = sel4::MESSAGE_REGISTERS;
@@ -95,13 +98,20 @@ pub fn call(endpoint: Endpoint, version: u16, request: &[u8], reply: &mut [u8]) 
     if request.len() > MESSAGE_BYTES {
         return Err(CallError::TooLong);
     }
-    let answer = endpoint.call(info(version, request.len()), put(request));
-    if sel4::DEAD_SERVER != Badge(0) && answer.badge == sel4::DEAD_SERVER {
+    let (answer, status, length) = ask(endpoint, info(version, request.len()), put(request))?;
+    take(&answer, reply.get_mut(..length).ok_or(CallError::TooLong)?);
+    Ok((status, length))
+}
+
+/// The call itself: the answer, its status and its length in bytes.
+#[inline]
+fn ask(endpoint: Endpoint, info: MessageInfo, mr: [u64; REGISTERS]) -> Result<(Message, u16, usize), CallError> {
+    let answer = endpoint.call(info, mr);
+    if answer.badge == sel4::DEAD_SERVER {
         return Err(CallError::ServerDied);
     }
     let (status, length) = read_info(answer.info).ok_or(CallError::Malformed)?;
-    take(&answer, reply.get_mut(..length).ok_or(CallError::TooLong)?);
-    Ok((status, length))
+    Ok((answer, status, length))
 }
 
 /// Copies the request out of a message that came in, for a server with a receive loop of its own. Gives the protocol's
@@ -132,6 +142,17 @@ impl Transport for Client {
     #[inline]
     fn call(&mut self, version: u16, request: &[u8], reply: &mut [u8]) -> Result<Reply, CallError> {
         call(self.0, version, request, reply).map(|(status, bytes)| Reply { status, bytes })
+    }
+
+    /// Encodes straight into the IPC buffer, and decodes from a copy of no more than came back.
+    #[inline]
+    fn exchange<Q: Serialize, A: DeserializeOwned>(&mut self, version: u16, request: &Q) -> Result<A, CallError> {
+        let (length, mr) = buffer::write(request).ok_or(CallError::TooLong)?;
+        let (answer, status, length) = ask(self.0, info(version, length), mr)?;
+        if status != status::OK {
+            return Err(CallError::from_status(status));
+        }
+        buffer::read(&answer, length, |bytes| ipc::decode(bytes)).map_err(|_| CallError::Malformed)
     }
 }
 

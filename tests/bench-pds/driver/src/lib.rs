@@ -21,7 +21,7 @@ use std::{
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Nothing here takes longer, not even on a busy machine.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// The layout of this folder (from the tree's top) with its programs, for a machine of one core.
 ///
@@ -58,7 +58,13 @@ pub fn run(boot: &Boot, accel: Accel) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     loop {
         match receive.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(line) => lines.push(line),
+            Ok(line) => {
+                let hopeless = line.starts_with("AlphaOS cannot start") || line.starts_with("AlphaOS: the root task failed");
+                lines.push(line);
+                if hopeless {
+                    machine.kill()?;
+                }
+            }
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 machine.kill()?;

@@ -1,0 +1,151 @@
+//! Values to and from the thread's IPC buffer, without bytes in between that nobody reads.
+
+use crate::REGISTERS;
+use core::{mem::MaybeUninit, ptr, slice};
+use postcard::{ser_flavors::Flavor, Error};
+use sel4::{Message, MAX_WORDS};
+use serde::Serialize;
+
+// A message's bytes are the words' bytes in memory, first byte lowest.
+const _: () = assert!(cfg!(target_endian = "little"));
+
+/// Writes to the message words of an IPC buffer as if none of them travelled in registers.
+struct Words {
+    first: *mut u64,
+    next: *mut u8,
+    /// Behind the last byte.
+    end: *mut u8,
+}
+
+impl Words {
+    /// # Safety
+    /// `first` must point at [`MAX_WORDS`] words that may be written to as long as this lives.
+    unsafe fn new(first: *mut u64) -> Words {
+        Words { first, next: first.cast(), end: unsafe { first.add(MAX_WORDS).cast() } }
+    }
+}
+
+impl Flavor for Words {
+    /// Bytes written.
+    type Output = usize;
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        if self.next == self.end {
+            return Err(Error::SerializeBufferFull);
+        }
+        // SAFETY: inside the buffer.
+        unsafe {
+            self.next.write(byte);
+            self.next = self.next.add(1);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        if bytes.len() > self.end as usize - self.next as usize {
+            return Err(Error::SerializeBufferFull);
+        }
+        // SAFETY: it fits, and nobody else has a reference to the buffer.
+        unsafe {
+            ptr::copy_nonoverlapping(bytes.as_ptr(), self.next, bytes.len());
+            self.next = self.next.add(bytes.len());
+        }
+        Ok(())
+    }
+
+    /// Clears the rest of the last word, so that nothing else leaves the PD in it.
+    #[inline]
+    fn finalize(self) -> postcard::Result<usize> {
+        let bytes = self.next as usize - self.first as usize;
+        if bytes % 8 != 0 {
+            // SAFETY: inside the buffer, which ends with a whole word.
+            unsafe { *self.first.add(bytes / 8) &= (1 << (8 * (bytes % 8))) - 1 }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Encodes a value. Gives its length in bytes and the words that travel in registers; `None` if it is too long.
+#[inline]
+pub fn write<T: Serialize>(value: &T) -> Option<(usize, [u64; REGISTERS])> {
+    // SAFETY: the thread's own buffer, of which nobody keeps a reference.
+    unsafe { encode(value, &raw mut (*sel4::ipc_buffer()).msg as *mut u64) }
+}
+
+/// # Safety
+/// As for [`Words::new`].
+#[inline]
+unsafe fn encode<T: Serialize>(value: &T, first: *mut u64) -> Option<(usize, [u64; REGISTERS])> {
+    let length = postcard::serialize_with_flavor(value, unsafe { Words::new(first) }).ok()?;
+    Some((length, unsafe { first.cast::<[u64; REGISTERS]>().read() }))
+}
+
+/// Hands over the `length` bytes of a message that came in, copied out of the buffer.
+#[inline]
+pub fn read<R>(message: &Message, length: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+    // SAFETY: as above.
+    unsafe { copied(&message.mr, &raw const (*sel4::ipc_buffer()).msg as *const u64, length, f) }
+}
+
+/// # Safety
+/// `first` must point at [`MAX_WORDS`] words.
+#[inline]
+unsafe fn copied<R>(
+    registers: &[u64; REGISTERS],
+    first: *const u64,
+    length: usize,
+    f: impl FnOnce(&[u8]) -> R,
+) -> R {
+    let length = length.min(8 * MAX_WORDS);
+    let mut words = [MaybeUninit::<u64>::uninit(); MAX_WORDS];
+    for (word, register) in words.iter_mut().zip(registers) {
+        word.write(*register);
+    }
+    for i in REGISTERS..length.div_ceil(8) {
+        // SAFETY: the buffer has as many words.
+        words[i].write(unsafe { first.add(i).read() });
+    }
+    // SAFETY: all words that these bytes lie in were written.
+    f(unsafe { slice::from_raw_parts(words.as_ptr().cast(), length) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value of exactly so many bytes.
+    fn value(bytes: usize) -> Vec<(u8, [u8; 0])> {
+        (1..bytes).map(|i| (i as u8 | 1, [])).collect()
+    }
+
+    #[test]
+    fn every_length_is_written_as_postcard_says_and_read_back() {
+        for length in 1..=8 * MAX_WORDS {
+            let head = if length > 128 { 2 } else { 1 };
+            let value = value(length + 1 - head);
+            let expected = postcard::to_allocvec(&value).unwrap();
+            let mut words = [u64::MAX; MAX_WORDS];
+            let (bytes, registers) = unsafe { encode(&value, words.as_mut_ptr()) }.unwrap();
+            assert_eq!(bytes, expected.len());
+            assert_eq!(registers, words[..REGISTERS]);
+            let used = bytes.div_ceil(8);
+            if bytes % 8 != 0 {
+                assert_eq!(words[used - 1] >> (8 * (bytes % 8)), 0, "stale bytes in the last word");
+            }
+            assert!(words[used..].iter().all(|word| *word == u64::MAX));
+            unsafe { copied(&registers, words.as_ptr(), bytes, |back| assert_eq!(back, expected)) };
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut words = [0; MAX_WORDS + 1];
+        for length in 8 * MAX_WORDS..8 * MAX_WORDS + 20 {
+            assert_eq!(unsafe { encode(&value(length), words.as_mut_ptr()) }, None);
+            assert_eq!(unsafe { encode(&vec![1u8; length], words.as_mut_ptr()) }, None);
+        }
+        assert_eq!(words[MAX_WORDS], 0, "written behind the buffer");
+    }
+}
