@@ -86,7 +86,7 @@ impl Memory {
         let mut frames = Vec::new();
         let mut at = paddr;
         while at < paddr + bytes {
-            let block = self.device_block(at, page)?;
+            let block = self.device_block(at, paddr + bytes - at, page)?;
             let in_block = ((1u64 << block.bits) / page.bytes()).min((paddr + bytes - at).div_ceil(page.bytes()));
             let first = self.slots.take(in_block)?;
             let mut made = 0;
@@ -101,8 +101,9 @@ impl Memory {
         Ok(frames)
     }
 
-    /// Removes a device untyped that starts at `paddr` from the pool, splitting larger ones.
-    fn device_block(&mut self, paddr: u64, page: PageSize) -> Result<Untyped, Failure> {
+    /// Removes a device untyped that starts at `paddr` from the pool, splitting larger ones: what `bytes` does not need
+    /// stays there for others.
+    fn device_block(&mut self, paddr: u64, bytes: u64, page: PageSize) -> Result<Untyped, Failure> {
         loop {
             let at = self
                 .devices
@@ -110,10 +111,11 @@ impl Memory {
                 .position(|block| block.paddr <= paddr && paddr < block.paddr + (1 << block.bits))
                 .ok_or(Failure::NoDevice { paddr })?;
             let block = self.devices[at];
-            if block.paddr == paddr {
+            let smallest = 1u64 << block.bits <= page.bytes();
+            if block.paddr == paddr && (smallest || 1 << block.bits <= bytes) {
                 return Ok(self.devices.remove(at));
             }
-            if 1u64 << block.bits <= page.bytes() {
+            if smallest {
                 return Err(Failure::NoDevice { paddr });
             }
             let half = block.bits - 1;
