@@ -81,6 +81,12 @@ mod tests {
         }
     }
 
+    impl Source for Box<dyn Source> {
+        fn take(&mut self, buffer: &mut [u8]) -> Taken {
+            (**self).take(buffer)
+        }
+    }
+
     struct Once(Option<Vec<u8>>);
 
     impl Source for Once {
@@ -109,7 +115,8 @@ mod tests {
     }
 
     fn lines(text: &str) -> Vec<u8> {
-        postcard::to_stdvec(&Item::Lines { style: Style::Plain, text: text.into() }).unwrap()
+        let mut record = [0; RECORD_BYTES];
+        ipc::encode(&Item::Lines { style: Style::Plain, text: text.into() }, &mut record).unwrap().to_vec()
     }
 
     #[test]
@@ -117,11 +124,6 @@ mod tests {
         let mut screen = screen(&["loud", "quiet"]);
         let mut sources: Vec<Box<dyn Source>> =
             vec![Box::new(Flood(lines(&"x".repeat(1000)))), Box::new(Once(Some(lines("hello"))))];
-        impl Source for Box<dyn Source> {
-            fn take(&mut self, buffer: &mut [u8]) -> Taken {
-                (**self).take(buffer)
-            }
-        }
         Turns::new(2).round(&mut sources, &mut screen);
         let mut out = Vec::new();
         screen.take_output(&mut out);
