@@ -33,6 +33,7 @@ const TESTS: &[(&str, fn() -> Outcome)] = &[
     ("unmap_shootdown", memory::unmap_shootdown),
     ("remap_flush", memory::remap_flush),
     ("dead_address_space", memory::dead_address_space),
+    ("quiet_cores", memory::quiet_cores),
     ("fault_address", memory::fault_address),
     ("user_top", memory::user_top),
     ("fs_gs_base", registers::fs_gs_base),

@@ -168,6 +168,45 @@ pub fn dead_address_space() -> Outcome {
     }
 }
 
+/// Maps and unmaps a page there; cycles of the best of many rounds.
+fn map_unmap_cycles(space: &Space) -> u64 {
+    let frame = make(object::FRAME_4K, 0);
+    let at = new_page_address();
+    let round = || {
+        let begin = cycles();
+        map(frame, space.vspace, at, READ);
+        must(frame, label::X86PageUnmap, &[], &[]);
+        cycles() - begin
+    };
+    let mut best = round();
+    let end = cycles() + 1500 * cycles_per_ms();
+    for _ in 0..100 {
+        if cycles() > end {
+            break;
+        }
+        best = best.min(round());
+    }
+    best
+}
+
+/// A core that has left an address space is not asked about it any more.
+pub fn quiet_cores() -> Outcome {
+    if nodes() < 2 {
+        return Ok(());
+    }
+    let (visited, other) = (new_space(), new_space());
+    let thread = spawn(reader, BUFFERS, Options { vspace: visited.vspace, core: 1, ..HERE });
+    expect("the thread on the second core does not run", || shared(0) > 1000);
+    suspend(thread);
+    settle();
+    let (with, without) = (map_unmap_cycles(&visited), map_unmap_cycles(&other));
+    say!("cycles to map and unmap: {without}; {with} where the second core once was");
+    if with > without * 3 / 2 {
+        return Err(("each mapping waits for a core that has left the address space, cycles", with));
+    }
+    Ok(())
+}
+
 extern "C" fn jump(to: u64) -> ! {
     unsafe { asm!("jmp {}", in(reg) to, options(noreturn)) }
 }

@@ -85,7 +85,8 @@ fn main() -> ExitCode {
 
 fn run(mutations: bool, only: Option<&str>, cache: PathBuf) -> Result<Driver, Error> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-    let work = cache.join("kernel-tests");
+    // Two runs at a time must not write into each other's programs.
+    let work = cache.join("kernel-tests").join(std::process::id().to_string());
     fs::create_dir_all(&work).map_err(|error| Error::Io { path: work.clone(), error })?;
     let mut driver = Driver { source: source_dir(&workspace)?, cache, work, passed: 0, failed: 0 };
     if only.is_none() {
@@ -107,6 +108,12 @@ fn run(mutations: bool, only: Option<&str>, cache: PathBuf) -> Result<Driver, Er
         }
     }
     Ok(driver)
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.work);
+    }
 }
 
 impl Driver {
