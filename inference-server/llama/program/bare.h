@@ -4,8 +4,8 @@
 
 #include "sys.h"
 
-/* Returns if this CPU has what the program was compiled for. Else it answers LoadFailed on the reply ring, to every
- * command anew, for ever: llama.cpp's own code would stop at the first instruction that is missing. */
+/* Returns if this CPU has what the program was compiled for. Else it says Hello and answers LoadFailed to every command,
+ * for ever: llama.cpp's own code would stop at the first instruction that is missing. */
 void alpha_check_cpu(void);
 
 #endif

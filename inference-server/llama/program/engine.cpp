@@ -15,7 +15,7 @@ using namespace proto;
 namespace {
 
 constexpr uint32_t default_context = 2048, default_batch = 128, embedding_context = 512, embedding_batch = 32;
-constexpr int log_lines_per_load = 48;
+constexpr int log_lines_per_load = 48, log_lines_per_command = 8;
 constexpr size_t log_bytes = 400;
 
 uint64_t now_us() { return static_cast<uint64_t>(ggml_time_us()); }
@@ -140,7 +140,7 @@ Engine::Engine(Surroundings &around, ModelFile model, ModelFile spare, uint32_t 
     /* One pool for the whole life: without one each step would make and end a thread. It waits for work by a futex,
      * after a short spin that bridges the time between two tokens. */
     ggml_threadpool_params params = ggml_threadpool_params_default(static_cast<int>(threads_));
-    params.poll = 10;
+    params.poll = 1;
     pool_ = ggml_threadpool_new(&params);
     if (!pool_) throw std::runtime_error("the thread pool could not be made");
 }
@@ -152,6 +152,7 @@ Engine::~Engine() {
 }
 
 void Engine::log_line(ggml_log_level level, std::string_view text) {
+    if (aborted_) return; // a stop is no trouble, whatever llama.cpp says of it
     if (level == GGML_LOG_LEVEL_CONT || level == GGML_LOG_LEVEL_DEBUG || level == GGML_LOG_LEVEL_INFO) return;
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
     if (text.empty()) return;
@@ -162,7 +163,8 @@ void Engine::log_line(ggml_log_level level, std::string_view text) {
 
 bool Engine::abort_now(void *self) {
     auto *engine = static_cast<Engine *>(self);
-    return engine->working_on_ && engine->around_.stopped(engine->working_on_);
+    engine->aborted_ = engine->working_on_ && engine->around_.stopped(engine->working_on_);
+    return engine->aborted_;
 }
 
 // ---- loading ----
@@ -452,6 +454,8 @@ void Engine::need_model() const {
 
 void Engine::guarded(uint32_t id, const std::function<void()> &work) {
     working_on_ = id;
+    aborted_ = false;
+    log_budget_ = std::max(log_budget_, log_lines_per_command);
     try {
         work();
     } catch (const Failure &f) {

@@ -66,8 +66,8 @@ class Engine {
     Tokens cached_;                      // what the context's memory holds
 
     uint32_t working_on_ = 0;            // id for the abort callback
+    bool aborted_ = false;               // it said that this work is to end
     std::string last_error_;
-    std::string partial_line_;
     int log_budget_ = 0;
 
     static bool abort_now(void *self);

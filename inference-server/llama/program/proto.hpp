@@ -2,10 +2,11 @@
 #pragma once
 
 #include "postcard.hpp"
+#include "proto_version.h"
 
 namespace proto {
 
-constexpr uint32_t version = 2;
+constexpr uint32_t version = ALPHA_PROTO_VERSION;
 constexpr size_t queue = 16, text_bytes = 4096, chunk = 1024;
 
 using std::string;

@@ -1,5 +1,6 @@
 /* Which instructions the program needs. It is compiled for x86-64-v3 without dispatch at run time. */
 #include "../bare.h"
+#include "../proto_version.h"
 #include "../ring.h"
 #include <cpuid.h>
 
@@ -40,27 +41,55 @@ const char *alpha_missing_features(void) {
     return missing;
 }
 
+static unsigned char record[192];
+static uint32_t len;
+
+static void number(uint64_t v) {
+    for (; v >= 0x80; v >>= 7) record[len++] = (unsigned char)v | 0x80;
+    record[len++] = (unsigned char)v;
+}
+
+/* The two replies that are left to this program, by hand (proto/src/lib.rs). */
+enum { REPLY_HELLO = 0, REPLY_LOAD_FAILED = 3, LOAD_ERROR_CPU = 0 };
+
+static void hello(const struct alpha_llama_start *s) {
+    len = 0;
+    number(REPLY_HELLO);
+    number(ALPHA_PROTO_VERSION);
+    number(s->thread_count);
+    number(s->arena_len);
+    number(s->model_len);
+}
+
+static void load_failed(void) {
+    uint64_t size = 0;
+    while (missing[size]) size++;
+    len = 0;
+    number(REPLY_LOAD_FAILED);
+    number(LOAD_ERROR_CPU);
+    number(size);
+    for (uint64_t i = 0; i < size; i++) record[len++] = (unsigned char)missing[i];
+}
+
 void alpha_check_cpu(void) {
     if (!alpha_missing_features()[0]) return;
-    /* Reply::LoadFailed { reason: LoadError::Cpu, detail }, by hand (proto/src/lib.rs). */
-    enum { REPLY_LOAD_FAILED = 3, LOAD_ERROR_CPU = 0 };
-    unsigned char record[3 + sizeof missing];
-    uint32_t len = 0;
-    record[len++] = REPLY_LOAD_FAILED;
-    record[len++] = LOAD_ERROR_CPU;
-    uint32_t size = len++;
-    for (const char *p = missing; *p; p++) record[len++] = (unsigned char)*p;
-    record[size] = (unsigned char)(len - size - 1);
-
     const struct alpha_llama_start *s = alpha_start;
     struct alpha_ring_out out;
     struct alpha_ring_in in;
     alpha_ring_out_init(&out, s->rep_ring, s->rep_capacity, s->rep_tail);
     alpha_ring_in_init(&in, s->cmd_ring, s->cmd_capacity, s->cmd_tail);
+    hello(s);
+    (void)alpha_ring_push(&out, record, len);
+    alpha_signal(s->signal_cap);
+    load_failed();
     for (;;) {
-        (void)alpha_ring_push(&out, record, len);
-        alpha_signal(s->signal_cap);
-        alpha_wait(s->wait_cap);
-        alpha_ring_take(&in, alpha_ring_waiting(&in));
+        uint64_t waiting = alpha_ring_waiting(&in);
+        if (waiting) {
+            alpha_ring_take(&in, waiting);
+            (void)alpha_ring_push(&out, record, len);
+            alpha_signal(s->signal_cap);
+        } else {
+            alpha_wait(s->wait_cap);
+        }
     }
 }
