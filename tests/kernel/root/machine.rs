@@ -467,7 +467,7 @@ pub fn yield_now() {
 // Time and waiting
 
 /// Milliseconds in which what must happen does happen, on a host that has other things to do too.
-pub const SOON: u64 = 6000;
+pub const SOON: u64 = 15_000;
 
 pub fn cycles() -> u64 {
     let (low, high): (u32, u32);

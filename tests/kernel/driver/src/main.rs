@@ -145,7 +145,7 @@ impl Driver {
     fn all(&mut self, setup: &Setup) -> Result<(), Error> {
         let kernel = self.kernel(setup.variant, None)?;
         let begin = Instant::now();
-        let lines = self.boot(&kernel, setup, setup.only, Duration::from_secs(40))?;
+        let lines = self.boot(&kernel, setup, setup.only, Duration::from_secs(60))?;
         let mut seen = 0;
         for line in &lines {
             if let Some(rest) = line.strip_prefix("test ") {
@@ -190,7 +190,7 @@ impl Driver {
         } else if test == "boot_time" {
             boot_time(self, &kernel)?.err().ok_or("the test passes".to_string())
         } else {
-            let lines = self.boot(&kernel, &SETUPS[0], test, Duration::from_secs(12))?;
+            let lines = self.boot(&kernel, &SETUPS[0], test, Duration::from_secs(22))?;
             match lines.iter().find_map(|l| l.strip_prefix("test ")) {
                 Some(line) if line.ends_with(" ok") => Err("the test passes".into()),
                 Some(line) if line.starts_with("FAILED") => Err(format!("the test itself broke: {line}")),

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const WHOLE_BOOT: Duration = Duration::from_secs(120);
+const WHOLE_BOOT: Duration = Duration::from_secs(180);
 
 pub struct Machine<'a> {
     pub cores: u32,
