@@ -46,6 +46,8 @@ pub const RECORD_BYTES: usize = PASTE_BYTES + 16;
 pub type Text = heapless::String<TEXT_BYTES>;
 pub type Pasted = heapless::String<PASTE_BYTES>;
 
+// An event lives for a moment on the stack; a box would cost more than its size.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// Characters typed in a row, without modifiers: one record for what arrived together.

@@ -75,7 +75,7 @@ fn decode([second, minute, hour, day, month, year, century, status]: Snapshot) -
     let century = number(century).ok().filter(|c| (20..=25).contains(c)).unwrap_or(20);
     let year = century * 100 + number(year)?;
     let (second, minute, day, month) = (number(second)?, number(minute)?, number(day)?, number(month)?);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = is_leap(year);
     let days_in_month = match month {
         2 => 28 + u64::from(leap),
         4 | 6 | 9 | 11 => 30,
@@ -86,6 +86,10 @@ fn decode([second, minute, hour, day, month, year, century, status]: Snapshot) -
         return Err(Error::Nonsense);
     }
     Ok(((days_before(year, month) + day - 1) * 24 + hour) * 3600 + minute * 60 + second)
+}
+
+fn is_leap(year: u64) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
 /// Days from 1970-01-01 to the first of a month.
@@ -172,9 +176,17 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_refused() {
-        for date in [[0x60, 0, 0, 1, 1, 0], [0, 0x60, 0, 1, 1, 0], [0, 0, 0x24, 1, 1, 0], [0, 0, 0, 0, 1, 0],
-            [0, 0, 0, 0x31, 4, 0], [0, 0, 0, 1, 0, 0], [0, 0, 0, 1, 0x13, 0], [0x0a, 0, 0, 1, 1, 0], [0xff; 6]]
-        {
+        for date in [
+            [0x60, 0, 0, 1, 1, 0],
+            [0, 0x60, 0, 1, 1, 0],
+            [0, 0, 0x24, 1, 1, 0],
+            [0, 0, 0, 0, 1, 0],
+            [0, 0, 0, 0x31, 4, 0],
+            [0, 0, 0, 1, 0, 0],
+            [0, 0, 0, 1, 0x13, 0],
+            [0x0a, 0, 0, 1, 1, 0],
+            [0xff; 6],
+        ] {
             assert_eq!(seconds(date, 0x20, HOURS_24), Err(Error::Nonsense), "{date:?}");
         }
     }
@@ -206,7 +218,7 @@ mod tests {
         fn days_follow_each_other(day in 0u64..200_000) {
             // By counting, not by the formula.
             let (mut year, mut left) = (2000, day);
-            let length = |year: u64| 365 + u64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+            let length = |year: u64| 365 + u64::from(is_leap(year));
             while left >= length(year) {
                 left -= length(year);
                 year += 1;

@@ -40,7 +40,7 @@ impl Wall {
                 return None;
             }
             let wall = Wall { seconds: load(1), counter: load(2), counter_hz: load(3) };
-            if number % 2 == 0 && load(0) == number {
+            if number.is_multiple_of(2) && load(0) == number {
                 return Some(wall);
             }
         }

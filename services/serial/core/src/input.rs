@@ -570,27 +570,33 @@ mod tests {
     #[test]
     fn control_keys() {
         assert_eq!(all(b"\x03"), [key(Key::Char('c'), CONTROL)]);
-        assert_eq!(all(b"\x01\x1a\x1c\x1f\0"), [
-            key(Key::Char('a'), CONTROL),
-            key(Key::Char('z'), CONTROL),
-            key(Key::Char('\\'), CONTROL),
-            key(Key::Char('_'), CONTROL),
-            key(Key::Char(' '), CONTROL),
-        ]);
+        assert_eq!(
+            all(b"\x01\x1a\x1c\x1f\0"),
+            [
+                key(Key::Char('a'), CONTROL),
+                key(Key::Char('z'), CONTROL),
+                key(Key::Char('\\'), CONTROL),
+                key(Key::Char('_'), CONTROL),
+                key(Key::Char(' '), CONTROL),
+            ]
+        );
         assert_eq!(all(b"\t\x7f\x08"), [key(Key::Tab, NONE), key(Key::Backspace, NONE), key(Key::Backspace, NONE)]);
     }
 
     #[test]
     fn return_and_line_feed_together_are_one_enter() {
-        assert_eq!(all(b"a\r\nb\nc\r\r"), [
-            text("a"),
-            key(Key::Enter, NONE),
-            text("b"),
-            key(Key::Enter, NONE),
-            text("c"),
-            key(Key::Enter, NONE),
-            key(Key::Enter, NONE),
-        ]);
+        assert_eq!(
+            all(b"a\r\nb\nc\r\r"),
+            [
+                text("a"),
+                key(Key::Enter, NONE),
+                text("b"),
+                key(Key::Enter, NONE),
+                text("c"),
+                key(Key::Enter, NONE),
+                key(Key::Enter, NONE),
+            ]
+        );
     }
 
     #[test]
@@ -705,7 +711,9 @@ mod tests {
         for start in [&b"\x1b"[..], b"\x1b[", b"\x1b[12;", b"\x1b]0;x", b"\x1bO", b"\xf0\x9f"] {
             let events = all(&[start, b"\x03"].concat());
             assert!(
-                events.iter().any(|event| matches!(event, Event::Key { key: Key::Char('c'), modifiers } if modifiers.control)),
+                events
+                    .iter()
+                    .any(|event| matches!(event, Event::Key { key: Key::Char('c'), modifiers } if modifiers.control)),
                 "{}: {events:?}",
                 start.escape_ascii()
             );
@@ -722,10 +730,10 @@ mod tests {
 
     #[test]
     fn a_paste_is_text_whatever_is_in_it() {
-        assert_eq!(all(b"\x1b[200~one\rtwo\r\nthree\n\x03\x1b[A\tx\x1b[201~y"), [
-            paste("one\ntwo\nthree\n[A\tx", true),
-            text("y"),
-        ]);
+        assert_eq!(
+            all(b"\x1b[200~one\rtwo\r\nthree\n\x03\x1b[A\tx\x1b[201~y"),
+            [paste("one\ntwo\nthree\n[A\tx", true), text("y"),]
+        );
     }
 
     #[test]

@@ -727,7 +727,7 @@ impl Pen {
             match old.get(i) {
                 Some(old) => self.patch(i, old, row, out),
                 None => {
-                    self.to_row(i - 1, out);
+                    self.go_row(i - 1, out);
                     out.extend_from_slice(b"\r\n");
                     (self.row, self.column) = (i, Some(0));
                     self.write(row, out);
@@ -735,11 +735,11 @@ impl Pen {
             }
         }
         if rows.len() < old.len() {
-            self.to(rows.len(), 0, out);
+            self.go(rows.len(), 0, out);
             self.pick(Attr::Plain, out);
             out.extend_from_slice(b"\x1b[J");
         }
-        self.to(cursor.0, cursor.1, out);
+        self.go(cursor.0, cursor.1, out);
         self.pick(Attr::Plain, out);
         self.drawn = rows.split_off(finished);
         self.row -= finished;
@@ -750,7 +750,7 @@ impl Pen {
         if same == old.len() && same == new.len() {
             return;
         }
-        self.to(i, width(&new[..same]), out);
+        self.go(i, width(&new[..same]), out);
         self.write(&new[same..], out);
         let old_most: u16 = old.iter().map(|cell| u16::from(cell.most)).sum();
         if old_most > width(new) && old.len() > same {
@@ -780,7 +780,7 @@ impl Pen {
         self.attr = attr;
     }
 
-    fn to_row(&mut self, row: usize, out: &mut Vec<u8>) {
+    fn go_row(&mut self, row: usize, out: &mut Vec<u8>) {
         match (row.abs_diff(self.row), row < self.row) {
             (0, _) => {}
             (1, true) => sequence(out, format_args!("A")),
@@ -791,8 +791,8 @@ impl Pen {
         self.row = row;
     }
 
-    fn to(&mut self, row: usize, column: u16, out: &mut Vec<u8>) {
-        self.to_row(row, out);
+    fn go(&mut self, row: usize, column: u16, out: &mut Vec<u8>) {
+        self.go_row(row, out);
         match self.column {
             Some(at) if at == column => {}
             _ if column == 0 => out.push(b'\r'),

@@ -26,6 +26,8 @@ pub struct Wrap {
     head: usize,
     /// Widest that the last row may turn out.
     used: u16,
+    /// Nothing but spaces came so far: later rows are indented as far as these reach, so that lists stay lists.
+    leading: bool,
     /// A space fell on the border: the next character begins a row.
     broken: bool,
     /// The line has no row but this one.
@@ -45,6 +47,7 @@ impl Wrap {
             head: head.len(),
             row: head,
             used,
+            leading: true,
             broken: false,
             first: true,
             row_start: 0,
@@ -82,6 +85,10 @@ impl Wrap {
 
     fn put_cell(&mut self, cell: Cell, text: &mut String) {
         text.extend(cell.chars());
+        self.leading &= cell.is_space();
+        if self.leading && self.indent < self.usable / 3 {
+            self.indent += 1;
+        }
         if self.broken || self.used + u16::from(cell.most) > self.usable {
             if cell.is_space() {
                 self.broken = true;
@@ -150,6 +157,14 @@ mod tests {
     fn words_stay_together_and_later_rows_are_indented() {
         let (rows, _) = lay("the quick brown fox jumps", 3, 14);
         assert_eq!(rows, ["###the quick", "  brown fox", "  jumps"]);
+    }
+
+    #[test]
+    fn what_is_indented_stays_indented() {
+        let (rows, _) = lay("   the quick brown fox", 0, 16);
+        assert_eq!(rows, ["   the quick", "     brown fox"]);
+        let (rows, _) = lay(&format!("{}x yy", " ".repeat(11)), 0, 14);
+        assert_eq!(rows, ["           x", "    yy"]);
     }
 
     #[test]

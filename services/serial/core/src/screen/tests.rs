@@ -113,7 +113,13 @@ fn an_answer_grows_above_the_input_line() {
     b.edit("next");
     assert_eq!(
         b.rows(),
-        ["◆ AlphaOS AlphaOS 0.1", "> what?", "[Local] Type /caps: it lists every part", "  and what it holds.", "> next"]
+        [
+            "◆ AlphaOS AlphaOS 0.1",
+            "> what?",
+            "[Local] Type /caps: it lists every part",
+            "  and what it holds.",
+            "> next"
+        ]
     );
     assert_eq!(b.cursor(), (4, 6));
     b.send(LOCAL, Item::End);
@@ -361,7 +367,10 @@ fn a_narrower_window_is_drawn_again() {
     b.edit("input");
     b.resize(24, 8);
     let rows = b.rows();
-    assert_eq!(rows[rows.len() - 5..], ["  eight nine ten", "[Local] eleven twelve", "  thirteen fourteen", "  fifteen", "> input"]);
+    assert_eq!(
+        rows[rows.len() - 5..],
+        ["  eight nine ten", "[Local] eleven twelve", "  thirteen fourteen", "  fifteen", "> input"]
+    );
     b.text(LOCAL, " sixteen");
     assert_eq!(b.rows()[b.rows().len() - 2..], ["  fifteen sixteen", "> input"]);
 }
