@@ -173,6 +173,7 @@ fn rust_programs(tree: &Tree, toolchain: &Toolchain, packages: &[String], progre
         return Ok(());
     }
     let mut command = toolchain.pd(tree, "build");
+    command.arg("--locked");
     for package in packages {
         command.args(["-p", package]);
     }

@@ -3,7 +3,9 @@
 use crate::cargo::Toolchain;
 use crate::qemu::{self, Accel, Config, Serial};
 use crate::{image, kvm, memory, terminal, Boot, Error, Programs, Progress, Result, Tree, Variant, Wish};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
+use std::process::Stdio;
 
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -53,9 +55,18 @@ pub fn run(tree: &Tree, toolchain: &Toolchain, options: &Options) -> Result<i32>
     config.paused = options.paused;
 
     let _saved = terminal::Saved::now();
-    let status = qemu::command(&config).status().map_err(|e| match e.kind() {
+    let mut child = qemu::command(&config).stderr(Stdio::piped()).spawn().map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Error::ToolMissing(qemu::QEMU.into()),
         _ => Error::Qemu(e.to_string()),
     })?;
+    if let Some(stderr) = child.stderr.take() {
+        for line in BufReader::new(stderr).lines().map_while(std::io::Result::ok) {
+            // The kernel's header offers a video mode; QEMU says at every start that it sets none.
+            if !line.ends_with("multiboot knows VBE. we don't") {
+                eprintln!("{line}");
+            }
+        }
+    }
+    let status = child.wait().map_err(|e| Error::Qemu(e.to_string()))?;
     Ok(status.code().unwrap_or(1))
 }
