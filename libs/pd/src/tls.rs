@@ -48,10 +48,11 @@ pub unsafe fn init() {
         slice::from_raw_parts(first.cast::<ProgramHeader>(), (*header).program_header_count as usize)
     };
     let template = headers.iter().find(|h| h.kind == PT_TLS);
-    let (vaddr, file_bytes, memory_bytes, align) = match template {
-        Some(h) => (h.vaddr, h.file_bytes as usize, h.memory_bytes as usize, (h.align as usize).max(16)),
-        None => (0, 0, 0, 16),
+    let (vaddr, file_bytes, memory_bytes, template_align) = match template {
+        Some(h) => (h.vaddr, h.file_bytes as usize, h.memory_bytes as usize, (h.align as usize).max(1)),
+        None => (0, 0, 0, 1),
     };
+    let align = template_align.max(16);
     let variables = memory_bytes.next_multiple_of(align);
     let header_bytes = arch::TLS_HEADER_BYTES.next_multiple_of(align);
     let Ok(layout) = Layout::from_size_align(variables + header_bytes, align) else { arch::stop() };
@@ -62,7 +63,9 @@ pub unsafe fn init() {
             arch::stop();
         }
         let (pointer, first) = if arch::TLS_BELOW_POINTER {
-            (block.add(variables), block)
+            // The linker counts back from the pointer, and rounds by the template's own alignment only.
+            let pointer = block.add(variables);
+            (pointer, pointer.sub(memory_bytes.next_multiple_of(template_align)))
         } else {
             (block, block.add(header_bytes))
         };

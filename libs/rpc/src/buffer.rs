@@ -49,7 +49,11 @@ impl Flavor for Words {
         }
         // SAFETY: it fits, and nobody else has a reference to the buffer.
         unsafe {
-            ptr::copy_nonoverlapping(bytes.as_ptr(), self.next, bytes.len());
+            match bytes {
+                // Nearly every number comes this way: spare it the call.
+                [byte] => self.next.write(*byte),
+                _ => ptr::copy_nonoverlapping(bytes.as_ptr(), self.next, bytes.len()),
+            }
             self.next = self.next.add(bytes.len());
         }
         Ok(())
@@ -109,6 +113,52 @@ unsafe fn copied<R>(
     }
     // SAFETY: all words that these bytes lie in were written.
     f(unsafe { slice::from_raw_parts(words.as_ptr().cast(), length) })
+}
+
+/// The words of a message, as bytes.
+#[inline]
+pub fn bytes(words: &[u64; MAX_WORDS]) -> &[u8; 8 * MAX_WORDS] {
+    // SAFETY: the same memory, less aligned, and every byte is one.
+    unsafe { &*words.as_ptr().cast() }
+}
+
+/// The words of a message, as bytes.
+#[inline]
+pub fn bytes_mut(words: &mut [u64; MAX_WORDS]) -> &mut [u8; 8 * MAX_WORDS] {
+    // SAFETY: as above.
+    unsafe { &mut *words.as_mut_ptr().cast() }
+}
+
+/// Copies a message of so many bytes out of registers and buffer.
+#[inline]
+pub fn take(message: &Message, length: usize, words: &mut [u64; MAX_WORDS]) {
+    words[..REGISTERS].copy_from_slice(&message.mr);
+    if length > 8 * REGISTERS {
+        // SAFETY: the thread's own buffer.
+        let first = unsafe { &raw const (*sel4::ipc_buffer()).msg as *const u64 };
+        for (i, word) in words.iter_mut().enumerate().take(length.div_ceil(8)).skip(REGISTERS) {
+            // SAFETY: it has as many words.
+            *word = unsafe { first.add(i).read() };
+        }
+    }
+}
+
+/// Puts the first `length` bytes into the buffer. Gives the words that travel in registers.
+#[inline]
+pub fn put(words: &mut [u64; MAX_WORDS], length: usize) -> [u64; REGISTERS] {
+    if let Some(last) = words.get_mut(length / 8) {
+        // Nothing else leaves the PD in the last word.
+        *last &= (1 << (8 * (length % 8))) - 1;
+    }
+    if length > 8 * REGISTERS {
+        // SAFETY: the thread's own buffer.
+        let first = unsafe { &raw mut (*sel4::ipc_buffer()).msg as *mut u64 };
+        for (i, word) in words.iter().enumerate().take(length.div_ceil(8)).skip(REGISTERS) {
+            // SAFETY: it has as many words.
+            unsafe { first.add(i).write(*word) }
+        }
+    }
+    [words[0], words[1], words[2], words[3]]
 }
 
 #[cfg(test)]

@@ -190,8 +190,8 @@ enum State {
 /// ```
 pub struct Server {
     endpoint: Endpoint,
-    request: [u8; MESSAGE_BYTES],
-    reply: [u8; MESSAGE_BYTES],
+    request: [u64; MAX_WORDS],
+    reply: [u64; MAX_WORDS],
     state: State,
 }
 
@@ -199,8 +199,8 @@ impl Server {
     pub const fn new(handle: handle::Server) -> Server {
         Server {
             endpoint: Endpoint(handle.slot),
-            request: [0; MESSAGE_BYTES],
-            reply: [0; MESSAGE_BYTES],
+            request: [0; MAX_WORDS],
+            reply: [0; MAX_WORDS],
             state: State::Idle,
         }
     }
@@ -214,7 +214,8 @@ impl Server {
                 State::Idle => self.endpoint.recv(),
                 State::Asked { .. } => self.endpoint.reply_recv(info(status::REFUSED, 0), [0; REGISTERS]),
                 State::Answered(reply) => {
-                    self.endpoint.reply_recv(info(reply.status, reply.bytes), put(&self.reply[..reply.bytes]))
+                    let mr = buffer::put(&mut self.reply, reply.bytes);
+                    self.endpoint.reply_recv(info(reply.status, reply.bytes), mr)
                 }
             };
             if message.badge.0 & BADGE_CALLER == 0 {
@@ -222,7 +223,7 @@ impl Server {
             }
             match read_info(message.info) {
                 Some((version, length)) => {
-                    take(&message, &mut self.request[..length]);
+                    buffer::take(&message, length, &mut self.request);
                     self.state = State::Asked { version, length };
                     return Event::Call { caller: message.badge.0 };
                 }
@@ -235,7 +236,8 @@ impl Server {
     /// the reply. It goes out with the next [`Server::next`], or at once with [`Server::flush`].
     pub fn answer(&mut self, answer: impl FnOnce(u16, &[u8], &mut [u8]) -> Reply) {
         if let State::Asked { version, length } = self.state {
-            let mut reply = answer(version, &self.request[..length], &mut self.reply);
+            let request = &buffer::bytes(&self.request)[..length];
+            let mut reply = answer(version, request, buffer::bytes_mut(&mut self.reply));
             reply.bytes = reply.bytes.min(MESSAGE_BYTES);
             self.state = State::Answered(reply);
         }
@@ -244,7 +246,7 @@ impl Server {
     /// Sends the answer now, for a server that has something longer to do before its next receive.
     pub fn flush(&mut self) {
         if let State::Answered(reply) = self.state {
-            sel4::reply(info(reply.status, reply.bytes), put(&self.reply[..reply.bytes]));
+            sel4::reply(info(reply.status, reply.bytes), buffer::put(&mut self.reply, reply.bytes));
             self.state = State::Idle;
         }
     }

@@ -15,6 +15,7 @@ pub fn run(say: &mut impl FnMut(String)) {
     say(format!("thread-local {:x?}", client.thread_local()));
     let logged = client.say(Text::try_from("a line for the log").unwrap_or_default());
     say(format!("logged {logged:?}"));
+    say(format!("log {:?}", supervisor.log()));
     // Root says on the display what happened.
     say(format!("overflow {:?}", client.overflow()));
     say(match client.echo(1, Text::new()) {

@@ -1,5 +1,7 @@
 //! Boots a small layout and reads the lines that its `printer` puts on the serial port.
 
+pub use alpha;
+
 pub mod calls;
 
 use alpha::{
