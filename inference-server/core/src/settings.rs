@@ -23,11 +23,13 @@ impl Default for Settings {
     fn default() -> Self {
         let sampling = Sampling::default();
         Settings {
-            temperature: sampling.temperature,
+            // Close to the likeliest words: made for facts about the system, not for stories. A penalty on repeated
+            // words would change names of commands that have to stand as they are.
+            temperature: 0.2,
             top_k: sampling.top_k,
             top_p: sampling.top_p,
             min_p: sampling.min_p,
-            repeat_penalty: sampling.repeat_penalty,
+            repeat_penalty: 1.0,
             repeat_last: sampling.repeat_last,
             max_tokens: 1024,
             seed: None,

@@ -787,7 +787,7 @@ fn model_shows_facts_settings_and_totals() {
         "chat template  the file's own (chatml)\n",
         "memory         20.0 MB of 67.1 MB used, 30.0 MB at most: keys and values 4.0 MB, work space 2.0 MB; ",
         "ready 2.0 s after the machine's start\n",
-        "temperature    0.7 ",
+        "temperature    0.2 ",
         "seed           random ",
         "1 answer of 23 tokens; 30 prompt tokens, 20 of them not computed again (prompt cache)\n",
         "file says      general.architecture = llama\n               general.license = GPL 2\n",
