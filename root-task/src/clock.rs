@@ -13,6 +13,11 @@ impl Clock {
         Clock { hz: mhz.max(1) * 1_000_000, start }
     }
 
+    /// The counter's value so many microseconds from now.
+    pub fn counter_in(&self, us: u64) -> u64 {
+        arch::counter().wrapping_add((us as u128 * self.hz as u128 / 1_000_000) as u64)
+    }
+
     pub fn now_us(&self) -> u64 {
         (arch::counter().wrapping_sub(self.start) as u128 * 1_000_000 / self.hz as u128) as u64
     }

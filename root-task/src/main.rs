@@ -109,7 +109,7 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
         let domain = Domain::create(pd, 1, &mut parts)?;
         children.push(Child { domain, life: Life::begun(clock.now_us()), last_failure: None, lowered: false });
     }
-    let watch = Watch::start(&system, &mut memory)?;
+    let watch = Watch::start(&system, &shared, &mut memory)?;
     give_up_authority(&system, &shared)?;
 
     let boot_us = clock.now_us();

@@ -96,6 +96,9 @@ impl Supervisor {
             let sentence = format!("{name} failed ({reason}) and was started again.");
             self.revive(pd, &sentence);
         } else {
+            if self.sends_ticks(pd) {
+                self.watch.alarm(self.clock.counter_in(delay));
+            }
             let times = self.children[pd].life.failures_in_a_row();
             self.voice.say(
                 Style::Error,
@@ -105,6 +108,12 @@ impl Supervisor {
                 ),
             );
         }
+    }
+
+    /// Whether root's own tick comes from this PD: then nothing but root's alarm will tell when its wait is over.
+    fn sends_ticks(&self, pd: usize) -> bool {
+        let root = spec::Object::Notification(self.system.root.notification);
+        self.system.pds[pd].caps.iter().any(|cap| cap.object == root)
     }
 
     fn revive(&mut self, pd: usize, sentence: &str) {
@@ -171,12 +180,12 @@ impl Supervisor {
             .collect();
         let root_bytes = self.image_bytes + self.shared.bytes;
         let text = report::status(&self.system, &rows, self.clock.now_us(), root_bytes, self.memory.free_bytes());
-        self.voice.say(Style::Plain, &text);
+        self.voice.show(Style::Plain, &text);
     }
 
     pub fn show_caps(&mut self) {
         let text = report::caps(&self.system);
-        self.voice.say(Style::Plain, &text);
+        self.voice.show(Style::Plain, &text);
     }
 
     pub fn switch_off(&mut self) {

@@ -64,11 +64,16 @@ impl Voice {
         Ok(Voice { display, doorbell, waiting: VecDeque::new(), logs, lines: VecDeque::new() })
     }
 
-    /// Shows lines to the person. Waits for nobody: what does not fit now goes out with a later tick.
+    /// News for the person, which also goes to the log.
     pub fn say(&mut self, style: Style, text: &str) {
         for line in text.lines() {
             self.note("root", line);
         }
+        self.show(style, text);
+    }
+
+    /// Shows lines to the person. Waits for nobody: what does not fit now goes out with a later tick.
+    pub fn show(&mut self, style: Style, text: &str) {
         // Whole lines, packed into as few records as possible.
         let mut record = String::new();
         for line in text.lines() {
@@ -144,9 +149,6 @@ impl Voice {
             text.push_str(line);
             text.push('\n');
         }
-        let kept = self.lines.clone();
-        self.say(Style::Plain, if text.is_empty() { "Nothing was logged yet." } else { text.trim_end() });
-        // Showing the log is no news for the log.
-        self.lines = kept;
+        self.show(Style::Plain, if text.is_empty() { "Nothing was logged yet." } else { text.trim_end() });
     }
 }

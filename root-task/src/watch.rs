@@ -1,4 +1,4 @@
-//! Notices a PD that keeps core 0 to itself, and puts it below its neighbours.
+//! Notices a PD that keeps core 0 to itself, and puts it below its neighbours. Also root's alarm while the clock is dead.
 //!
 //! This kernel has no CPU budgets. A sentinel thread of root's runs below the servers and above llama: when it gets no
 //! time for as many ticks in a row as make up the layout's limit, some server spins. (Ticks that root saw, not time: a
@@ -12,6 +12,7 @@ use spec::System;
 
 use crate::{
     arch,
+    shared::Shared,
     domain::Domain,
     kernel::{self, Kind},
     memory::Memory,
@@ -21,17 +22,21 @@ use crate::{
 };
 
 const STACK: usize = 4096;
-/// Slot of the notification in the sentinel's own CSpace, which holds nothing else.
+/// Slots of the sentinel's own CSpace, which holds nothing else: what it waits on, and root's notification.
 const SENTINEL_SLOT: u64 = 1;
-const SENTINEL_CNODE_BITS: u8 = 1;
+const ROOT_SLOT: u64 = 2;
+const SENTINEL_CNODE_BITS: u8 = 2;
 
 #[repr(align(16))]
 struct Stack(#[allow(dead_code)] [u8; STACK]);
 static mut SENTINEL_STACK: Stack = Stack([0; STACK]);
 /// Counts the sentinel's turns.
 static TURNS: AtomicU64 = AtomicU64::new(0);
+/// The counter's value at which the sentinel wakes root; 0 if it need not.
+static ALARM: AtomicU64 = AtomicU64::new(0);
 
 pub struct Watch {
+    tcb: Tcb,
     /// Wakes the sentinel.
     bell: Slot,
     /// Ticks without a turn of the sentinel that are one too many.
@@ -53,16 +58,28 @@ extern "C" fn sentinel() -> ! {
     loop {
         Notification(SENTINEL_SLOT).wait();
         TURNS.fetch_add(1, Ordering::Relaxed);
+        let alarm = ALARM.load(Ordering::Relaxed);
+        if alarm != 0 {
+            // Root has lowered this thread to llama's priority meanwhile, so that the two take turns.
+            while arch::counter() < alarm {
+                sel4::yield_now();
+            }
+            ALARM.store(0, Ordering::Relaxed);
+            Notification(ROOT_SLOT).signal();
+        }
     }
 }
 
 impl Watch {
-    pub fn start(system: &System, memory: &mut Memory) -> Result<Watch, Failure> {
+    pub fn start(system: &System, shared: &Shared, memory: &mut Memory) -> Result<Watch, Failure> {
         let priorities = || system.pds.iter().flat_map(|pd| &pd.threads).map(|thread| thread.priority);
         let low = priorities().min().unwrap_or(1);
         let objects = memory.objects(&[Kind::Tcb, Kind::CNode(SENTINEL_CNODE_BITS), Kind::Notification])?;
         let [tcb, cnode, bell] = objects.slots[..] else { return Err(Failure::Specification("three objects")) };
         kernel::mint_into(bell, cnode, SENTINEL_CNODE_BITS, SENTINEL_SLOT, CapRights::READ, CapData::NONE)?;
+        let own = shared.object(spec::Object::Notification(system.root.notification))?;
+        let tick = kernel::badge(system.root.tick_bit);
+        kernel::mint_into(own, cnode, SENTINEL_CNODE_BITS, ROOT_SLOT, CapRights::WRITE, tick)?;
         let tcb = Tcb(tcb);
         tcb.configure(
             0,
@@ -77,11 +94,19 @@ impl Watch {
         .map_err(kernel::refused("configure the sentinel"))?;
         let top = &raw const SENTINEL_STACK as u64 + STACK as u64;
         arch::start_at(tcb, sentinel as *const () as u64, top).map_err(kernel::refused("start the sentinel"))?;
-        Ok(Watch { bell, limit: (system.root.spin_limit_us / system.root.tick_us.max(1)).max(2), turns: 0, missed: 0, low, suspect: None })
+        Ok(Watch { tcb, bell, limit: (system.root.spin_limit_us / system.root.tick_us.max(1)).max(2), turns: 0, missed: 0, low, suspect: None })
+    }
+
+    /// Sends root a tick at this value of the counter, for when the clock cannot.
+    pub fn alarm(&self, counter: u64) {
+        ALARM.store(counter.max(1), Ordering::Relaxed);
+        let _ = self.tcb.set_priority(self.low);
+        Notification(self.bell).signal();
     }
 
     /// Called with every tick.
     pub fn look<'a>(&mut self, system: &System, domain: impl Fn(usize) -> Option<&'a Domain>) -> Verdict {
+        let _ = self.tcb.set_priority(self.low + 1);
         let turns = TURNS.load(Ordering::Relaxed);
         let ran = turns != self.turns;
         self.turns = turns;
