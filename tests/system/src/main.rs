@@ -1,13 +1,13 @@
 //! The system tests: `system-tests [--list] [NAME...]` runs those whose name contains one of the names, or all.
 //!
-//! Each test boots the release image in a machine of its own and does with it what its name says. One line a test as
-//! it ends, and at the end `N passed, N failed`.
+//! Each test uses the booted release image and does with it what its name says; those that leave the machine as they
+//! found it use one after the other. One line a test as it ends, and at the end `N passed, N failed`.
 
 mod tests;
 
 use alpha::{cargo::Toolchain, Boot, Programs, Progress, Tree, Variant, Wish};
 use std::{
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     fs,
     io::Write,
     path::{Path, PathBuf},
@@ -21,13 +21,15 @@ pub struct World {
     pub tree: Tree,
     toolchain: Toolchain,
     programs: OnceCell<Programs>,
+    /// The machine that the last test has left for the next.
+    pub shared: RefCell<Option<tests::Machine>>,
 }
 
 impl World {
     fn new() -> Result<Self> {
         let tree = Tree::find().map_err(say)?;
         let toolchain = Toolchain::find(&tree).map_err(say)?;
-        Ok(World { tree, toolchain, programs: OnceCell::new() })
+        Ok(World { tree, toolchain, programs: OnceCell::new(), shared: RefCell::new(None) })
     }
 
     /// The release image for a machine.

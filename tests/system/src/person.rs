@@ -98,6 +98,13 @@ impl Person {
         self.machine.terminal.wait_text(mark, text)
     }
 
+    /// Waits for a text that is written after `mark`, wherever the screen's rows break.
+    pub fn wait_printed(&self, mark: Mark, text: &str) -> Result<()> {
+        let text = joined(text);
+        let seen = |view: &View| joined(&view.printed_since(mark)).contains(&text).then_some(());
+        self.machine.terminal.wait(&format!("{text:?}, written anew"), seen)
+    }
+
     /// Asks and waits for the whole answer.
     pub fn ask(&mut self, prompt: &str) -> Result<Answer> {
         let before = self.figures_seen();
@@ -143,10 +150,12 @@ impl Person {
 
     /// Runs a command, waits until `expected` is shown and gives the lines below the command.
     pub fn command(&mut self, command: &str, expected: &str) -> Result<Vec<String>> {
-        self.enter(command)?;
         let echo = format!("{PROMPT} {command}");
+        let same = |lines: &[String]| lines.iter().filter(|line| line.trim_end() == echo).count();
+        let before = same(&self.machine.terminal.transcript());
+        self.enter(command)?;
         self.wait_transcript(&format!("{expected:?} below {echo:?}"), |lines| {
-            let at = lines.iter().rposition(|line| line.trim_end() == echo)?;
+            let at = lines.iter().rposition(|line| line.trim_end() == echo).filter(|_| same(lines) > before)?;
             let below = &lines[at + 1..];
             let below = match below.split_last() {
                 Some((last, rest)) if last.trim_end() == PROMPT => rest,
@@ -187,12 +196,11 @@ impl Person {
         part.map(|part| part.starts).ok_or_else(|| Failure::new(format!("/status does not show {name}")))
     }
 
-    /// `/quit`, whatever stands in the line.
-    pub fn quit_after_clearing(mut self) -> Result<()> {
+    /// Leaves an empty line to whoever comes next.
+    pub fn clear_line(&mut self) -> Result<()> {
         self.press("end")?;
         self.press("ctrl-u")?;
-        self.wait_prompt()?;
-        self.quit()
+        self.wait_prompt()
     }
 
     /// `/quit`, and QEMU ends.
@@ -204,6 +212,11 @@ impl Person {
             false => Err(Failure::new(format!("QEMU ended with {status}: {}", self.machine.errors()))),
         }
     }
+}
+
+/// A text with each break between its words as one space.
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// An empty input line with the cursor behind the prompt.

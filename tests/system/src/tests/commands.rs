@@ -1,33 +1,30 @@
 //! What begins with a slash.
 
-use super::{test, usual, Test};
-use crate::World;
-use system_tests::{ensure, Result};
+use super::{shared, Shared, Test};
+use alpha::Boot;
+use system_tests::{ensure, person::Person, Result};
 
 pub fn tests() -> Vec<Test> {
     vec![
-        test("help names every command", help),
-        test("status shows every part of the layout, and no other", status),
-        test("caps shows every part and who it can speak to", caps),
-        test("model shows facts and takes settings", model),
-        test("why says where a prompt went", why),
-        test("log shows what the parts logged", log),
-        test("an unknown command is answered with the nearest known one", unknown),
+        shared(Shared::Usual, "help names every command", help),
+        shared(Shared::Usual, "status shows every part of the layout, and no other", status),
+        shared(Shared::Usual, "caps shows every part and who it can speak to", caps),
+        shared(Shared::Usual, "model shows facts and takes settings", model),
+        shared(Shared::Usual, "why says where a prompt went", why),
+        shared(Shared::Usual, "log shows what the parts logged", log),
+        shared(Shared::Usual, "an unknown command is answered with the nearest known one", unknown),
     ]
 }
 
-fn help(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn help(person: &mut Person, _: &Boot) -> Result<()> {
     let below = person.command("/help", "/quit")?.join("\n");
     for command in ["/help", "/status", "/caps", "/model", "/new", "/why", "/log", "/quit"] {
         ensure!(below.contains(command), "/help does not name {command}:\n{below}");
     }
-    person.quit()
+    Ok(())
 }
 
-fn status(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
-    let boot = world.boot(&alpha::Wish::default())?;
+fn status(person: &mut Person, boot: &Boot) -> Result<()> {
     let parts = person.status()?;
     let mut names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
     let mut expected: Vec<&str> = boot.system.pds.iter().map(|pd| pd.name.as_str()).collect();
@@ -38,12 +35,10 @@ fn status(world: &World) -> Result<()> {
     for part in &parts {
         ensure!(part.state == "running" && part.starts == 1, "{part:?}");
     }
-    person.quit()
+    Ok(())
 }
 
-fn caps(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
-    let boot = world.boot(&alpha::Wish::default())?;
+fn caps(person: &mut Person, boot: &Boot) -> Result<()> {
     let last = boot.system.pds.last().map(|pd| pd.name.clone()).unwrap_or_default();
     let below = person.command("/caps", &format!("{last} ("))?.join("\n");
     for pd in &boot.system.pds {
@@ -55,11 +50,10 @@ fn caps(world: &World) -> Result<()> {
         let flat = below.split_whitespace().collect::<Vec<_>>().join(" ");
         ensure!(flat.contains(&words), "/caps does not show {:?}:\n{below}", channel.what);
     }
-    person.quit()
+    Ok(())
 }
 
-fn model(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn model(person: &mut Person, _: &Boot) -> Result<()> {
     let below = person.command("/model", "temperature")?.join("\n");
     ensure!(below.contains("alpha-small"), "/model does not name the model:\n{below}");
     person.command("/model set temperature 0.2", "0.2")?;
@@ -72,32 +66,29 @@ fn model(world: &World) -> Result<()> {
     let below = person.command("/model", "temperature")?.join("\n");
     ensure!(below.contains("0.2"), "a wrong setting changed a right one:\n{below}");
     ensure!(!person.ask("Hello!")?.text.is_empty(), "no answer");
-    person.quit()
+    Ok(())
 }
 
-fn why(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn why(person: &mut Person, _: &Boot) -> Result<()> {
     person.ask("Hello!")?;
     let below = person.command("/why", "ocal")?.join("\n");
     ensure!(below.contains("Local Only"), "/why does not name the mode:\n{below}");
-    person.quit()
+    Ok(())
 }
 
-fn log(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn log(person: &mut Person, _: &Boot) -> Result<()> {
     person.ask("Hello!")?;
     let below = person.command("/log", "")?;
     ensure!(!below.is_empty(), "/log shows nothing");
-    person.quit()
+    Ok(())
 }
 
-fn unknown(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn unknown(person: &mut Person, _: &Boot) -> Result<()> {
     for (typed, meant) in [("/stauts", "/status"), ("/hepl", "/help"), ("/modl", "/model")] {
         person.command(typed, meant)?;
     }
     let before = person.figures_seen();
     person.command("/xyzzyxyzzy", "")?;
     ensure!(person.figures_seen() == before, "an unknown command was taken for a question");
-    person.quit()
+    Ok(())
 }

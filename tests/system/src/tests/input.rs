@@ -1,36 +1,34 @@
 //! Keys, pastes and what else can come in through the line.
 
-use super::{limit, test, usual, with_model, Test};
+use super::{limit, shared, test, Shared, Test, VERBATIM};
 use crate::World;
-use alpha::Wish;
+use alpha::{Boot, Wish};
 use system_tests::{
     ensure,
-    gguf::Speaker,
     machine::Options,
-    person::{at_prompt, Person, PROMPT},
+    person::{Person, PROMPT},
     Result,
 };
 
 pub fn tests() -> Vec<Test> {
     vec![
-        test("arrows, home, end and word keys move the cursor", moving),
-        test("deleting takes characters, words and lines", deleting),
-        test("the line takes characters of all widths", wide),
-        test("history comes back by arrows and by search", history),
-        test("tab completes commands", completion),
-        test("ctrl-l draws the screen anew", redraw),
-        test("a line of 100 KB is refused or taken, and the next one works", long_line),
-        test("invalid utf-8 does no harm", invalid),
-        test("a bracketed paste of a page is one line", paste_bracketed),
-        test("a raw paste of a page loses nothing", paste_raw),
-        test("what a terminal sends back is not typed", replies_swallowed),
+        shared(Shared::Usual, "arrows, home, end and word keys move the cursor", moving),
+        shared(Shared::Usual, "deleting takes characters, words and lines", deleting),
+        shared(Shared::Usual, "the line takes characters of all widths", wide),
+        shared(Shared::Usual, "history comes back by arrows and by search", history),
+        shared(Shared::Usual, "tab completes commands", completion),
+        shared(Shared::Usual, "ctrl-l draws the screen anew", redraw),
+        shared(Shared::Usual, "a line of 100 KB is refused or taken, and the next one works", long_line),
+        shared(Shared::Usual, "invalid utf-8 does no harm", invalid),
+        shared(Shared::Verbatim, "a bracketed paste of a page is one line", paste_bracketed),
+        shared(Shared::Verbatim, "a raw paste of a page loses nothing", paste_raw),
+        shared(Shared::Usual, "what a terminal sends back is not typed", replies_swallowed),
         test("a terminal of 20 columns is enough", narrow),
-        test("a resized terminal is noticed", resized),
+        shared(Shared::Usual, "a resized terminal is noticed", resized),
     ]
 }
 
-fn moving(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn moving(person: &mut Person, _: &Boot) -> Result<()> {
     person.type_text("one two three")?;
     person.wait_line("one two three", "one two three")?;
     person.press("home")?;
@@ -52,11 +50,10 @@ fn moving(world: &World) -> Result<()> {
     person.press("ctrl-right")?;
     person.press("ctrl-e")?;
     person.wait_line("one and two three", "one and two three")?;
-    person.quit_after_clearing()
+    Ok(())
 }
 
-fn deleting(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn deleting(person: &mut Person, _: &Boot) -> Result<()> {
     person.type_text("one two three")?;
     person.press("backspace")?;
     person.wait_line("one two thre", "one two thre")?;
@@ -70,11 +67,10 @@ fn deleting(world: &World) -> Result<()> {
     person.wait_line("n", "n")?;
     person.press("ctrl-u")?;
     person.wait_prompt()?;
-    person.quit()
+    Ok(())
 }
 
-fn wide(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn wide(person: &mut Person, _: &Boot) -> Result<()> {
     person.type_text("äöü 日本")?;
     let seen = |text: &'static str, column: usize| {
         move |view: &system_tests::terminal::View| {
@@ -88,11 +84,10 @@ fn wide(world: &World) -> Result<()> {
     person.machine.terminal.wait("the cursor on the last one", seen("äöü 日本", 8))?;
     person.press("backspace")?;
     person.machine.terminal.wait("one of them gone", seen("äöü 本", 6))?;
-    person.quit_after_clearing()
+    Ok(())
 }
 
-fn history(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn history(person: &mut Person, _: &Boot) -> Result<()> {
     person.command("/help", "/quit")?;
     person.command("/why", "")?;
     person.type_text("half")?;
@@ -113,22 +108,20 @@ fn history(world: &World) -> Result<()> {
     person.wait_for(mark, "/help")?;
     person.press("end")?;
     person.wait_line("/help", "/help")?;
-    person.quit_after_clearing()
+    Ok(())
 }
 
-fn completion(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn completion(person: &mut Person, _: &Boot) -> Result<()> {
     person.type_text("/st")?;
     person.wait_line("/st", "/st")?;
     person.press("tab")?;
     person.machine.terminal.wait("/status", |view| {
         view.cursor_row().0.starts_with(&format!("{PROMPT} /status")).then_some(())
     })?;
-    person.quit_after_clearing()
+    Ok(())
 }
 
-fn redraw(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn redraw(person: &mut Person, _: &Boot) -> Result<()> {
     person.type_text("half a line")?;
     person.wait_line("half a line", "half a line")?;
     let before = person.mark();
@@ -137,11 +130,10 @@ fn redraw(world: &World) -> Result<()> {
         let drawn = view.printed_since(before).contains("half a line");
         (drawn && view.cursor_row().0 == format!("{PROMPT} half a line")).then_some(())
     })?;
-    person.quit_after_clearing()
+    Ok(())
 }
 
-fn long_line(world: &World) -> Result<()> {
-    let mut person = Person::boot(&world.boot(&Wish::default())?, &limit(240))?;
+fn long_line(person: &mut Person, _: &Boot) -> Result<()> {
     let line = "0123456789".repeat(10_000);
     person.type_text(&line)?;
     person.press("enter")?;
@@ -149,11 +141,10 @@ fn long_line(world: &World) -> Result<()> {
     person.wait_prompt()?;
     person.command("/help", "/quit")?;
     ensure!(person.starts("shell")? == 1 && person.starts("serial")? == 1, "a part died of it");
-    person.quit()
+    Ok(())
 }
 
-fn invalid(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn invalid(person: &mut Person, _: &Boot) -> Result<()> {
     person.machine.terminal.type_bytes(b"\xff\xfe\xc0\x80\xed\xa0\x80\xf5\x80\x80\x80\xe2\x82")?;
     person.type_text("ok")?;
     person.machine.terminal.wait("what was typed behind it", |view| view.cursor_row().0.ends_with("ok").then_some(()))?;
@@ -164,7 +155,7 @@ fn invalid(world: &World) -> Result<()> {
     person.press("ctrl-u")?;
     person.command("/help", "/quit")?;
     ensure!(person.status()?.iter().all(|part| part.starts == 1), "a part died of it");
-    person.quit()
+    Ok(())
 }
 
 /// A page of text: 40 lines of 60 characters.
@@ -172,9 +163,7 @@ fn page() -> String {
     (1..=40).map(|line| format!("line {line:02} {}\n", "abcdefghij".repeat(5))).collect()
 }
 
-fn paste_bracketed(world: &World) -> Result<()> {
-    let model = world.model("short.gguf", |path| Speaker::says(["Read."]).write(path))?;
-    let mut person = Person::boot(&with_model(world, model)?, &limit(240))?;
+fn paste_bracketed(person: &mut Person, _: &Boot) -> Result<()> {
     let on = person.machine.terminal.look(|view| view.screen().bracketed_paste());
     ensure!(on, "serial does not ask for bracketed paste");
     let before = person.figures_seen();
@@ -185,15 +174,13 @@ fn paste_bracketed(world: &World) -> Result<()> {
     ensure!(person.figures_seen() == before, "the paste was sent before Enter");
     person.press("enter")?;
     let answer = person.wait_answer(before)?;
-    ensure!(answer.text == "Read.", "{answer:?}");
+    ensure!(answer.text == VERBATIM, "{answer:?}");
     ensure!(person.figures_seen() == before + 1, "one paste, {} answers", person.figures_seen() - before);
-    person.quit()
+    Ok(())
 }
 
 /// Without paste marks each line is a line: all of them are answered, none is lost or mixed up.
-fn paste_raw(world: &World) -> Result<()> {
-    let model = world.model("short.gguf", |path| Speaker::says(["Read."]).write(path))?;
-    let mut person = Person::boot(&with_model(world, model)?, &limit(240))?;
+fn paste_raw(person: &mut Person, _: &Boot) -> Result<()> {
     let lines = 6;
     let text: String = (1..=lines).map(|line| format!("line {line} {}\r", "abcdefghij".repeat(5))).collect();
     person.type_text(&text)?;
@@ -202,16 +189,15 @@ fn paste_raw(world: &World) -> Result<()> {
     for line in 1..=lines {
         ensure!(transcript.contains(&format!("{PROMPT} line {line} abcdefghij")), "line {line} is lost:\n{transcript}");
     }
-    person.quit()
+    Ok(())
 }
 
-fn replies_swallowed(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn replies_swallowed(person: &mut Person, _: &Boot) -> Result<()> {
     // Late answers of a terminal to questions that nobody asked now.
     person.type_text("\u{1b}[24;80R\u{1b}[8;24;80t\u{1b}[?62;22c\u{1b}[0n\u{1b}]11;rgb:0000/0000/0000\u{1b}\\\u{1b}[I\u{1b}[O")?;
     person.type_text("x")?;
     person.wait_line("x", "x")?;
-    person.quit_after_clearing()
+    Ok(())
 }
 
 fn narrow(world: &World) -> Result<()> {
@@ -230,8 +216,7 @@ fn narrow(world: &World) -> Result<()> {
     person.quit()
 }
 
-fn resized(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn resized(person: &mut Person, _: &Boot) -> Result<()> {
     person.machine.terminal.resize(40, 12);
     // Nothing tells the machine; it asks again when something is entered or the screen is drawn anew.
     person.press("ctrl-l")?;
@@ -244,7 +229,8 @@ fn resized(world: &World) -> Result<()> {
         let joined = format!("{}{}", rows.get(last.checked_sub(1)?)?, rows[last]);
         (joined.trim() == format!("{PROMPT} {text}")).then_some(())
     })?;
-    person.press("ctrl-u")?;
-    person.machine.terminal.wait("a clean prompt", |view| at_prompt(view).then_some(()))?;
-    person.quit()
+    person.clear_line()?;
+    person.machine.terminal.resize(80, 24);
+    person.press("ctrl-l")?;
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! Questions and answers.
 
-use super::{counting, limit, test, usual, with_model, Test};
+use super::{limit, shared, test, with_model, Shared, Test, VERBATIM};
 use crate::World;
+use alpha::Boot;
 use system_tests::{
     ensure,
     gguf::{Piece, Speaker},
@@ -12,18 +13,17 @@ use system_tests::{
 
 pub fn tests() -> Vec<Test> {
     vec![
-        test("a question is answered in words, with a label and figures", chat),
-        test("an answer is repeated word for word", verbatim),
-        test("a conversation goes on until new begins another", conversation),
-        test("ctrl-c stops an answer and the next one works", stop),
+        shared(Shared::Usual, "a question is answered in words, with a label and figures", chat),
+        shared(Shared::Verbatim, "an answer is repeated word for word", verbatim),
+        shared(Shared::Usual, "a conversation goes on until new begins another", conversation),
+        shared(Shared::Counting, "ctrl-c stops an answer and the next one works", stop),
         test("a long answer is shown whole", long_answer),
-        test("typing goes on while an answer comes", type_ahead),
+        shared(Shared::Counting, "typing goes on while an answer comes", type_ahead),
         test("an answer full of escape sequences leaves the terminal alone", hostile_answer),
     ]
 }
 
-fn chat(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn chat(person: &mut Person, _: &Boot) -> Result<()> {
     let answer = person.ask("How do I see what each part may touch?")?;
     let words = answer.text.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).count();
     ensure!(words >= 3, "not an answer: {:?}", answer.text);
@@ -31,38 +31,31 @@ fn chat(world: &World) -> Result<()> {
     ensure!(figures.contains("alpha-small"), "the figures do not name the model: {figures}");
     ensure!(answer.tokens().is_some_and(|tokens| tokens >= 3), "no token count: {figures}");
     ensure!(figures.contains("tok/s") && figures.contains("first word"), "no speeds: {figures}");
-    person.quit()
+    Ok(())
 }
 
 /// A model whose words are known, to the letter: no token lost, none twice, characters of several bytes whole.
-fn verbatim(world: &World) -> Result<()> {
-    let mut speaker = Speaker::says(["Grüße", ", ", "日本", " and ", "done."]);
-    // One character in four tokens.
-    speaker.pieces.splice(4..4, "😀".bytes().map(Piece::Byte));
-    let model = world.model("verbatim.gguf", |path| speaker.write(path))?;
-    let mut person = Person::boot(&with_model(world, model)?, &Options::default())?;
+fn verbatim(person: &mut Person, _: &Boot) -> Result<()> {
     for _ in 0..2 {
         let answer = person.ask("go")?;
-        ensure!(answer.text == "Grüße, 日本 and 😀done.", "it said {:?}", answer.text);
+        ensure!(answer.text == VERBATIM, "it said {:?}", answer.text);
         ensure!(answer.tokens() == Some(9), "nine tokens, not {}", answer.figures);
     }
-    person.quit()
+    Ok(())
 }
 
-fn conversation(world: &World) -> Result<()> {
-    let mut person = usual(world)?;
+fn conversation(person: &mut Person, _: &Boot) -> Result<()> {
+    person.command("/new", "new conversation")?;
     for question in ["Hello!", "What are you?", "Thank you."] {
         let answer = person.ask(question)?;
         ensure!(!answer.text.is_empty(), "no answer to {question}");
     }
     let below = person.command("/new", "new conversation")?.join(" ");
     ensure!(below.contains("3 turns"), "/new does not say what is forgotten: {below}");
-    person.ask("Hello!")?;
-    person.quit()
+    person.ask("Hello!").map(drop)
 }
 
-fn stop(world: &World) -> Result<()> {
-    let (mut person, _) = counting(world, &limit(180))?;
+fn stop(person: &mut Person, _: &Boot) -> Result<()> {
     for _ in 0..3 {
         let before = person.figures_seen();
         let mark = person.enter("count")?;
@@ -80,7 +73,7 @@ fn stop(world: &World) -> Result<()> {
         let tail = after.trim_start_matches(shown.trim_end_matches(['>', ' ', '\n']));
         ensure!(!tail.contains(&format!("{} {}", last + 1, last + 2)), "words came after the end:\n{tail}");
     }
-    person.quit()
+    Ok(())
 }
 
 fn long_answer(world: &World) -> Result<()> {
@@ -96,8 +89,7 @@ fn long_answer(world: &World) -> Result<()> {
     person.quit()
 }
 
-fn type_ahead(world: &World) -> Result<()> {
-    let (mut person, _) = counting(world, &limit(180))?;
+fn type_ahead(person: &mut Person, _: &Boot) -> Result<()> {
     let before = person.figures_seen();
     let mark = person.enter("count")?;
     person.wait_for(mark, "5 6")?;
@@ -105,8 +97,7 @@ fn type_ahead(world: &World) -> Result<()> {
     person.wait_line("/why", "/why")?;
     person.press("ctrl-c")?;
     person.wait_answer(before)?;
-    person.wait_line("/why", "/why").or_else(|_| person.wait_prompt())?;
-    person.quit_after_clearing()
+    person.wait_line("/why", "/why").or_else(|_| person.wait_prompt())
 }
 
 /// Whatever a model says is text: titles, screens, queries, colours and bytes that begin all of these.
