@@ -96,12 +96,7 @@ pub fn read<R>(message: &Message, length: usize, f: impl FnOnce(&[u8]) -> R) -> 
 /// # Safety
 /// `first` must point at [`MAX_WORDS`] words.
 #[inline]
-unsafe fn copied<R>(
-    registers: &[u64; REGISTERS],
-    first: *const u64,
-    length: usize,
-    f: impl FnOnce(&[u8]) -> R,
-) -> R {
+unsafe fn copied<R>(registers: &[u64; REGISTERS], first: *const u64, length: usize, f: impl FnOnce(&[u8]) -> R) -> R {
     let length = length.min(8 * MAX_WORDS);
     let mut words = [MaybeUninit::<u64>::uninit(); MAX_WORDS];
     for (word, register) in words.iter_mut().zip(registers) {

@@ -197,12 +197,7 @@ pub struct Server {
 
 impl Server {
     pub const fn new(handle: handle::Server) -> Server {
-        Server {
-            endpoint: Endpoint(handle.slot),
-            request: [0; MAX_WORDS],
-            reply: [0; MAX_WORDS],
-            state: State::Idle,
-        }
+        Server { endpoint: Endpoint(handle.slot), request: [0; MAX_WORDS], reply: [0; MAX_WORDS], state: State::Idle }
     }
 
     /// Sends the answer that is due, if any, and waits for what comes next, in one system call. A call that was not

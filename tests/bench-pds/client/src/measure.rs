@@ -23,10 +23,14 @@ pub fn run(say: &mut impl FnMut(String)) {
         };
         for bytes in [8, 32, 64] {
             let text: Text = core::iter::repeat_n('x', bytes - HEAD_BYTES).collect();
-            tell("typed", bytes, time(|| match client.echo(7, black_box(&text).clone()) {
-                Ok((7, 7, back)) if back.len() == text.len() => {}
-                other => panic!("{other:?} instead of an echo"),
-            }));
+            tell(
+                "typed",
+                bytes,
+                time(|| match client.echo(7, black_box(&text).clone()) {
+                    Ok((7, 7, back)) if back.len() == text.len() => {}
+                    other => panic!("{other:?} instead of an echo"),
+                }),
+            );
         }
         client.bare().expect("the server goes over to bare messages");
         for words in [1, 4, 8] {

@@ -57,10 +57,11 @@ mod tests {
 
     #[test]
     fn lines_become_medians() {
-        let lines: Vec<String> = ["call typed 8 0 2400 2", "call bare 8 0 2000 2", "call typed 8 1 2600 2", "call typed 8 2 9000 2"]
-            .iter()
-            .map(|line| format!("client| {line}"))
-            .collect();
+        let lines: Vec<String> =
+            ["call typed 8 0 2400 2", "call bare 8 0 2000 2", "call typed 8 1 2600 2", "call typed 8 2 9000 2"]
+                .iter()
+                .map(|line| format!("client| {line}"))
+                .collect();
         let costs = costs(&lines).unwrap();
         assert_eq!(costs, [Cost { bytes: 8, typed: 1300.0, bare: 1000.0 }]);
         assert_eq!(costs[0].ratio(), 1.3);

@@ -61,7 +61,8 @@ pub fn run(boot: &Boot, accel: Accel) -> Result<Vec<String>> {
     loop {
         match receive.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(line) => {
-                let hopeless = line.starts_with("AlphaOS cannot start") || line.starts_with("AlphaOS: the root task failed");
+                let hopeless =
+                    line.starts_with("AlphaOS cannot start") || line.starts_with("AlphaOS: the root task failed");
                 lines.push(line);
                 if hopeless {
                     machine.kill()?;

@@ -17,13 +17,16 @@ fn the_document_shows_the_files_as_they_are() -> Result<()> {
         if let Some(name) = name {
             let code = block.split_once('\n').map_or("", |(_language, code)| code);
             let file = fs::read_to_string(root.join(name)).map_err(|e| format!("{name}: {e}"))?;
-            let same = if name.ends_with(".rs") { file.trim_end() == code.trim_end() } else { file.contains(code.trim_end()) };
+            let same =
+                if name.ends_with(".rs") { file.trim_end() == code.trim_end() } else { file.contains(code.trim_end()) };
             assert!(same, "{name} is not what the document shows");
             shown.push(name.to_owned());
         }
         text = after;
     }
-    for name in ["ipc/src/echo.rs", "services/echo/Cargo.toml", "services/echo/src/main.rs", "services/echo/layout/system.toml"] {
+    for name in
+        ["ipc/src/echo.rs", "services/echo/Cargo.toml", "services/echo/src/main.rs", "services/echo/layout/system.toml"]
+    {
         assert!(shown.iter().any(|shown| shown == name), "the document does not show {name}: {shown:?}");
     }
     Ok(())

@@ -18,7 +18,8 @@ fn the_example_answers_dies_and_answers_again() -> Result<()> {
         ]
     );
     // The panic reached root with file and line.
-    let report = root.lines().find(|line| line.starts_with("echo failed")).unwrap_or_else(|| panic!("no report:\n{root}"));
+    let report =
+        root.lines().find(|line| line.starts_with("echo failed")).unwrap_or_else(|| panic!("no report:\n{root}"));
     assert!(report.contains("services/echo/src/main.rs:") && report.contains("asked for it"), "{report}");
     assert!(report.ends_with("was started again."), "{report}");
     assert!(root.contains("echo: INFO echo: start number 2"), "{root}");

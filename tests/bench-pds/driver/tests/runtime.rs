@@ -39,7 +39,8 @@ fn the_runtime_keeps_its_promises() -> Result<()> {
     // Running out of stack is a memory fault that root reports; the caller gets an error, the next call an answer.
     assert_eq!(line("overflow"), ["Err(ServerDied)"]);
     assert_eq!(line("after the overflow:"), ["answered"]);
-    let fault = root.lines().find(|line| line.contains("rpc-server failed")).unwrap_or_else(|| panic!("no report:\n{root}"));
+    let fault =
+        root.lines().find(|line| line.contains("rpc-server failed")).unwrap_or_else(|| panic!("no report:\n{root}"));
     assert!(fault.contains("it wrote to address"), "{fault}");
     assert!(fault.contains("was started again"), "{fault}");
 
@@ -47,7 +48,10 @@ fn the_runtime_keeps_its_promises() -> Result<()> {
     // has the log shown before.
     assert_eq!(line("logged"), ["Ok(())"]);
     for logged in ["start number 1", "a line for the log", "start number 2"] {
-        assert!(root.contains(&format!("rpc-server: INFO rpc_server: {logged}")), "{logged} is not in the log:\n{root}");
+        assert!(
+            root.contains(&format!("rpc-server: INFO rpc_server: {logged}")),
+            "{logged} is not in the log:\n{root}"
+        );
     }
 
     // The shortest calls take the kernel's fast path: a third of what the long way costs.

@@ -26,7 +26,9 @@ fn run(_start: &'static pd::Start) -> ! {
             loop {
                 match ring.pop(&mut record).map(|length| length.map(|length| ipc::decode(&record[..length]))) {
                     Ok(None) => break,
-                    Ok(Some(Ok(Item::Lines { text, .. }))) => text.lines().for_each(|line| print(port, display.label, line)),
+                    Ok(Some(Ok(Item::Lines { text, .. }))) => {
+                        text.lines().for_each(|line| print(port, display.label, line))
+                    }
                     other => panic!("from {}: {other:?}", display.label),
                 }
             }
