@@ -1,11 +1,11 @@
 """Trains the default model on the CPU: JAX, Muon for the matrices and Adam for the rest, fixed seeds.
 
-    python train.py CONVERSATIONS.jsonl TOKENIZER.json OUT.npz [--steps N] [--resume OUT.npz.state]
+    python train.py CONVERSATIONS.jsonl TOKENIZER.json OUT.npz [--resume OUT.npz.state]
 
 Conversations are packed into rows and do not see each other. Only the assistant's words count fully; the person's
 count a little, so that the model learns their words. Every sixth step takes longer rows, with the long conversations.
-The rate is held and falls to zero over the last --decay steps; the second half of these takes long rows only. Every 50 steps the weights go to OUT.npz, the whole state to
-OUT.npz.state; a run that is resumed goes on as if it had not been interrupted.
+The rate runs through the points of --rate; from step --long-from on there are long rows only.
+Every 50 steps the weights go to OUT.npz and the whole state to OUT.npz.state, from which --resume goes on.
 """
 
 import argparse
@@ -149,12 +149,15 @@ def main():
     arg.add_argument("conversations", type=Path)
     arg.add_argument("tokenizer", type=Path)
     arg.add_argument("out", type=Path)
-    arg.add_argument("--steps", type=int, default=1600)
-    arg.add_argument("--decay", type=int, default=500)
+    arg.add_argument("--rate", default="0:0 60:1 300:1 400:0.667 500:0", help="STEP:RATE ..., straight lines between; the last step ends the training")
+    arg.add_argument("--long-from", type=int, default=425)
     arg.add_argument("--batch", type=int, default=5120, help="tokens a step, about")
     arg.add_argument("--seed", type=int, default=1)
     arg.add_argument("--resume", type=Path)
     arg = arg.parse_args()
+
+    at, height = zip(*(map(float, point.split(":")) for point in arg.rate.split()))
+    steps = int(at[-1])
 
     tok = tokenizer.load(arg.tokenizer)
     shape = model.Shape(vocab=tok.get_vocab_size())
@@ -183,7 +186,7 @@ def main():
     loss_fn = jax.jit(lambda p, t, s, w: model.loss(p, shape, t, s, w))
 
     def batch(step):
-        use_long = step % 6 == 5 or step >= arg.steps - arg.decay // 2
+        use_long = step % 6 == 5 or step >= arg.long_from
         rows, size = (long, arg.batch // LONG_ROW) if use_long else (short, arg.batch // ROW)
         per_epoch = len(rows[0]) // size
         order = np.random.default_rng((arg.seed, step // per_epoch)).permutation(len(rows[0]))
@@ -192,13 +195,14 @@ def main():
 
     start = last = time.time()
     seen = mean = 0
-    for step in range(first, arg.steps):
-        rate = min(1.0, (step + 1) / 60, (arg.steps - step) / arg.decay)
+    for step in range(first, steps):
+        # The first step must move something, the last must not stand still.
+        rate = float(np.interp(step + (step < 60), at, height))
         data = batch(step)
         params, state, loss = step_fn(params, state, step, rate, *data)
         seen += int((data[1] >= 0).sum())
         mean = 0.95 * mean + 0.05 * float(loss) if step > first else float(loss)
-        if (step + 1) % 50 == 0 or step + 1 == arg.steps:
+        if (step + 1) % 50 == 0 or step + 1 == steps:
             jax.block_until_ready(params)
             held_loss = float(np.mean([loss_fn(params, *(x[i:i + 8] for x in test)) for i in range(0, 24, 8)]))
             save(arg.out, params, shape)
