@@ -82,6 +82,8 @@ impl Supervisor {
 
     /// Destroys a PD that failed, tells the person in one sentence, and starts it again when its time has come.
     pub fn bury(&mut self, pd: usize, fault: &Fault) {
+        // Its last log lines, before its ring starts anew.
+        self.voice.tick();
         let now = self.clock.now_us();
         let name = self.system.pds[pd].name.clone();
         let child = &mut self.children[pd];
