@@ -13,8 +13,9 @@ extern crate alloc;
 mod ends;
 
 use ends::Ends;
+use ipc::display::Style;
 use pd::{Notification, PopError, RingIn};
-use shell_core::Shell;
+use shell_core::{lines, Shell, NEW_LIFE};
 
 pd::layout!("shell");
 pd::main!(run);
@@ -22,11 +23,15 @@ pd::main!(run);
 /// Keys in a row before the person sees what they did.
 const BATCH: usize = 4096;
 
-fn run(_: &'static pd::Start) -> ! {
+fn run(start: &'static pd::Start) -> ! {
     let notification = Notification::new(layout::NOTIFICATION);
     let mut keys = RingIn::open(layout::RING_IN_KEYS);
     let mut ends = Ends::open();
     let mut shell = Shell::default();
+    // Said with the keys' ring open: who reads it may type again.
+    if start.epoch > 1 {
+        lines(Style::Dim, NEW_LIFE).iter().for_each(|item| ends.show(item));
+    }
     loop {
         for item in shell.refresh() {
             ends.show(&item);

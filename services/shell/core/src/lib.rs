@@ -16,7 +16,7 @@ pub use commands::{parse, Typed};
 pub use complete::{complete, Completion};
 pub use editor::{Editor, Reach};
 pub use history::History;
-pub use say::{lines, send_prompt, trouble};
+pub use say::{lines, send_prompt, trouble, NEW_LIFE};
 pub use shell::{Action, Shell, PROMPT};
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use alloc::vec::Vec;
 use ipc::display::{Item, Style, TEXT_BYTES};
 use ipc::{router, CallError, Transport};
 
+/// In a later life: what its death has cost, and that keys arrive again.
+pub const NEW_LIFE: &str = "What was being typed is lost, and so is the history of lines.";
+
 /// Text as records for the display: cut at line ends where that is possible.
 pub fn lines(style: Style, text: &str) -> Vec<Item> {
     let mut items = Vec::new();

@@ -7,6 +7,7 @@ use system_tests::{
     ensure,
     machine::Options,
     person::Person,
+    terminal::Mark,
     victim::{kill, Signature},
     Result,
 };
@@ -50,7 +51,7 @@ fn idle(person: &mut Person, boot: &Boot, part: &str) -> Result<()> {
     kill(&mut person.machine, &Signature::of(boot, part)?)?;
     wake(person, part)?;
     person.wait_printed(mark, &sentence(part))?;
-    person.wait_printed(mark, "was started again")?;
+    back(person, mark, part)?;
     person.clear_line()?;
     for (then, now) in before.iter().zip(person.status()?) {
         let expected = then.starts + u64::from(then.name == part);
@@ -70,6 +71,15 @@ fn wake(person: &mut Person, part: &str) -> Result<()> {
     }
 }
 
+/// Until the part lives again, and, where the person needs that to go on, is at work.
+fn back(person: &Person, mark: Mark, part: &str) -> Result<()> {
+    person.wait_printed(mark, "was started again")?;
+    match part {
+        "shell" => person.wait_printed(mark, "so is the history"),
+        _ => Ok(()),
+    }
+}
+
 fn answering(person: &mut Person, boot: &Boot, part: &str) -> Result<()> {
     let starts = person.starts(part)?;
     let mark = person.enter("count")?;
@@ -80,7 +90,7 @@ fn answering(person: &mut Person, boot: &Boot, part: &str) -> Result<()> {
         person.enter("/why")?;
     }
     person.wait_printed(mark, &sentence(part))?;
-    person.wait_printed(mark, "was started again")?;
+    back(person, mark, part)?;
     // Of the answer that ran, what the dead part held may be lost; whoever is left may go on with it.
     person.press("ctrl-c")?;
     person.clear_line()?;
