@@ -82,6 +82,7 @@ fn back(person: &Person, mark: Mark, part: &str) -> Result<()> {
 
 fn answering(person: &mut Person, boot: &Boot, part: &str) -> Result<()> {
     let starts = person.starts(part)?;
+    let before = person.figures_seen();
     let mark = person.enter("count")?;
     person.wait_printed(mark, "5 6")?;
     let mark = person.mark();
@@ -93,6 +94,9 @@ fn answering(person: &mut Person, boot: &Boot, part: &str) -> Result<()> {
     back(person, mark, part)?;
     // Of the answer that ran, what the dead part held may be lost; whoever is left may go on with it.
     person.press("ctrl-c")?;
+    if !["assistant", "inference", "llama"].contains(&part) {
+        person.wait_answer(before)?;
+    }
     person.clear_line()?;
     ensure!(person.starts(part)? > starts, "/status does not count the start of {part}");
     let before = person.figures_seen();
