@@ -33,11 +33,15 @@ fn boots(world: &World, cores: u8, mib: u64) -> Result<()> {
         format!("{} protection domains started in", system.pds.len()),
         format!("Mode: {}", system.mode),
         "Nothing but root could reach a network device".into(),
-        model.name.trim_end_matches(".gguf").into(),
     ];
     for part in expected {
         ensure!(shown.contains(&part), "the screen does not say {part:?}:\n{shown}");
     }
+    // It is loaded while the person types already.
+    let stem = model.name.trim_end_matches(".gguf");
+    person.wait_transcript("the model's sentence", |lines| {
+        lines.iter().any(|line| line.starts_with("[model] ") && line.contains(stem)).then_some(())
+    })?;
     ensure!(!person.ask("Hello!")?.text.is_empty(), "an empty answer");
     person.quit()
 }
