@@ -107,7 +107,7 @@ fn llamas_start_page_is_the_one_of_start_h() {
     let header = include_str!("../../../inference-server/llama/program/start.h");
     let magic = u64::from_le_bytes(*b"ALPLLAMA");
     assert!(header.contains(&format!("{magic:#x}ull")), "magic {magic:#x}");
-    assert!(header.contains("ALPHA_LLAMA_VERSION 1ull"));
+    assert!(header.contains("ALPHA_LLAMA_VERSION 2ull"));
     let system = local_only(&machine(1)).system;
     let llama = system.pds.iter().find(|pd| pd.name == "llama").unwrap();
     let StartPage::Words(words) = &llama.start else { panic!("llama's start page") };
