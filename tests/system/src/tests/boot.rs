@@ -9,7 +9,10 @@ use system_tests::{ensure, machine::run_host, person::Person, Failure, Result};
 
 pub fn tests() -> Vec<Test> {
     let mut tests = vec![test("a model that does not fit is refused before the machine starts", too_large)];
-    for (cores, memory) in [(1, 768), (2, 1024), (4, 1024)] {
+    // No more cores than the host has: the kernel's lock is handed on in order, and a virtual core that the host does
+    // not run holds up all others.
+    let host = std::thread::available_parallelism().map_or(1, usize::from);
+    for (cores, memory) in [(1, 768), (2, 1024), (4, 1024)].into_iter().filter(|(cores, _)| usize::from(*cores) <= host) {
         let name = format!("{cores} cores and {memory} MiB: it says what it is, answers, and quit ends the machine");
         tests.push(test(&name, move |world| boots(world, cores, memory)));
     }
@@ -57,7 +60,7 @@ fn too_large(world: &World) -> Result<()> {
     let (status, said) = run_host(&mut command, Duration::from_secs(300))?;
     std::fs::remove_file(&model)?;
     ensure!(!status.success(), "it was not refused; it said:\n{said}");
-    ensure!(said.contains("8 GiB") && said.contains("1 GiB"), "the numbers are missing:\n{said}");
+    ensure!(said.contains("8192 MiB") && said.contains("has 1024 MiB"), "the numbers are missing:\n{said}");
     ensure!(!said.contains("panicked"), "a panic is no sentence:\n{said}");
     Ok(())
 }
