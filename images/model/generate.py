@@ -61,7 +61,7 @@ AFTER = """ please| please|, please| thanks|, thank you|, thanks| here| here| in
 SMALL_TALK = {"hello", "hello.name", "morning", "evening", "afternoon", "howareyou", "fine", "sad", "thanks", "bye", "praise",
               "insult", "ok", "sorry", "there", "noise", "joke", "sayagain"}
 WEIGHT = {"unknown": 34, "write": 12, "nofeature": 7, "maths": 5, "web": 6, "time": 4, "files": 4, "hello": 5, "thanks": 5,
-          "bye": 4, "howareyou": 3, "ok": 2, "noise": 2, "who": 4, "quit.how": 4, "parts": 4, "command.none": 2, "tour": 2.5}
+          "bye": 4, "howareyou": 3, "ok": 2, "noise": 2, "who": 4, "quit.how": 4, "parts": 4, "command.none": 2, "tour": 4}
 
 MORE = """tell me more|more|more please|can you say more|more about that|go on|explain that|can you explain that|what does that mean|what do you mean|and what else|what else|more details|explain further|i want to know more|tell me more about it|tell me more about that|a bit more, please|say more|continue|anything else|is there more to it|elaborate|what else should i know""".split("|")
 
