@@ -5,6 +5,7 @@ mod commands;
 mod death;
 mod input;
 mod models;
+pub mod open;
 mod talk;
 
 use crate::World;
