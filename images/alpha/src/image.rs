@@ -24,7 +24,9 @@ pub struct Wish {
 
 impl Default for Wish {
     fn default() -> Self {
-        Wish { mode: "local-only".into(), cores: 2, memory: None, model: None }
+        // One core: with two, emulated on a computer that has no more to give, the engine's threads wait for each other
+        // most of the time (docs/building.md).
+        Wish { mode: "local-only".into(), cores: 1, memory: None, model: None }
     }
 }
 
