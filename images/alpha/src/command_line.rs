@@ -16,7 +16,7 @@ AlphaOS: a local-first AI operating system on the seL4 microkernel.
 
 For run and image:
   --model FILE.gguf   a language model to speak with, instead of the small one that comes along
-  --cores N           processor cores, 1 to 8 (2 if left out)
+  --cores N           processor cores, 1 to 8 (1 if left out)
   --memory SIZE       memory of the machine, for example 2G or 1536M; left out: as much as the model needs
   --debug-kernel      the kernel with its own checks and messages
 

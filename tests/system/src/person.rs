@@ -124,7 +124,8 @@ impl Person {
         loop {
             let transcript = terminal.transcript();
             let ends: Vec<usize> = (0..transcript.len()).filter(|i| is_figures(&transcript[*i])).collect();
-            if ends.len() > before {
+            // The row is complete when the next one is there.
+            if ends.len() > before && ends[before] + 1 < transcript.len() {
                 let end = ends[before];
                 let start = transcript[..end].iter().rposition(|line| line.contains(LABEL));
                 let start = start.ok_or_else(|| terminal.failure(format!("no {LABEL} above {:?}", transcript[end])))?;
