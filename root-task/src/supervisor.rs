@@ -36,6 +36,8 @@ pub struct Supervisor {
     pub children: Vec<Child>,
     /// Slot of the I/O port capability that switches the machine off.
     pub power_off: u64,
+    /// Ticks since the person wanted to leave.
+    pub leaving: Option<u32>,
     pub image_bytes: u64,
 }
 
@@ -153,6 +155,7 @@ impl Supervisor {
             }
         }
         self.look_for_spinners();
+        self.leave();
     }
 
     fn look_for_spinners(&mut self) {
@@ -190,10 +193,25 @@ impl Supervisor {
         self.voice.show(Style::Plain, &text);
     }
 
+    /// The switch is pressed with the next tick, so that the sentence is on the screen first.
     pub fn switch_off(&mut self) {
         self.voice.say(Style::Plain, "Switching off.");
-        arch::power_off(self.system.root.power_off, self.power_off);
-        self.voice.say(Style::Error, "This machine cannot be switched off from here; it is safe to cut the power.");
+        self.leaving = Some(0);
+    }
+
+    fn leave(&mut self) {
+        /// Ticks after which a machine that still runs will not stop any more.
+        const PATIENCE: u32 = 20;
+        let Some(ticks) = &mut self.leaving else { return };
+        *ticks += 1;
+        match *ticks {
+            1 => arch::power_off(self.system.root.power_off, self.power_off),
+            PATIENCE => self.voice.say(
+                Style::Error,
+                "This machine cannot be switched off from here; it is safe to cut the power.",
+            ),
+            _ => {}
+        }
     }
 }
 
