@@ -92,7 +92,7 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
     let clock = Clock::new(boot.tsc_mhz(), started);
     let power_off = memory.slots.take(1)?;
     if let Some((first, last)) = arch::power_off_ports(system.root.power_off) {
-        kernel::mint(init::IO_PORTS.0, power_off, leaving: None, CapRights::ALL, CapData::ports(first, last))?;
+        kernel::mint(init::IO_PORTS.0, power_off, CapRights::ALL, CapData::ports(first, last))?;
     }
     bind_own_notification(&system, &shared)?;
 
@@ -126,6 +126,7 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
         voice,
         children,
         power_off,
+        leaving: None,
         image_bytes,
     })
 }
