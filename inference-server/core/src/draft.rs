@@ -21,6 +21,8 @@ impl Draft {
         if self.failure.is_some() {
             return;
         }
+        // The engine takes C strings; an answer may have held anything.
+        let text = text.replace('\0', "\u{fffd}");
         self.bytes += text.len();
         if self.bytes > CONVERSATION_BYTES {
             return self.fail(Failure::TooLarge { limit: CONVERSATION_BYTES as u32 });

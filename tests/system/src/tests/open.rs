@@ -8,6 +8,8 @@ const OPEN: &[(&str, &str)] = &[
     ("inference killed", "not seen passing yet"),
     ("llama killed while answering", "not seen passing yet"),
     ("a part that keeps failing is started ever later", "not seen passing yet"),
+    ("the line takes characters of all widths", "not seen passing yet: the cursor is not where the test looks for it"),
+    ("an answer full of escape sequences", "the answer does no harm, seen; that the next one comes was not seen passing yet"),
     ("typing goes on while an answer comes", "failed once in a whole run: the input line was not clear again at its end"),
 ];
 
