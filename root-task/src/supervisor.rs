@@ -196,7 +196,7 @@ impl Supervisor {
     /// The switch is pressed with the next tick, so that the sentence is on the screen first.
     pub fn switch_off(&mut self) {
         self.voice.say(Style::Plain, "Switching off.");
-        self.leaving = Some(0);
+        self.leaving.get_or_insert(0);
     }
 
     fn leave(&mut self) {

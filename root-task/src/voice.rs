@@ -49,8 +49,7 @@ impl Voice {
         for (pd, end) in &system.root.logs {
             let name = system.pds.get(*pd as usize).ok_or(Failure::Specification("a log of no PD"))?.name.clone();
             // SAFETY: as above; root is the only consumer.
-            let ring =
-                unsafe { Consumer::lossy_from_start(end.vaddr as *const u8, end.capacity as usize) }.map_err(wrong)?;
+            let ring = unsafe { Consumer::lossy(end.vaddr as *const u8, end.capacity as usize) }.map_err(wrong)?;
             logs.push(Log { name, ring });
         }
         let doorbell = match system.root.signals.iter().find(|cap| cap.slot == end.doorbell) {

@@ -80,20 +80,18 @@ pub struct RingIn {
 }
 
 impl RingIn {
-    /// Attaches to a ring of the layout. In its first life a PD reads a lossy ring from the front, in a later one from
-    /// where it stands.
+    /// Attaches to a ring of the layout, and goes on where the PD's former life stopped.
     ///
     /// # Panics
-    /// If the layout's numbers are no ring, or before the PD's own function runs.
+    /// If the layout's numbers are no ring.
     pub fn open(handle: handle::RingIn) -> RingIn {
         let (area, capacity) = (handle.vaddr as *const u8, handle.capacity as usize);
-        let first_life = crate::start().epoch <= 1;
         // SAFETY: the layout's addresses are mapped as it says, for as long as the PD lives.
         let consumer = unsafe {
-            match handle.credit_vaddr {
-                None if first_life => Consumer::lossy_from_start(area, capacity),
+            match handle.page_vaddr {
+                Some(page) if handle.credit => Consumer::credit(area, capacity, page as *mut u8),
+                Some(page) => Consumer::lossy_kept(area, capacity, page as *mut u8),
                 None => Consumer::lossy(area, capacity),
-                Some(page) => Consumer::credit(area, capacity, page as *mut u8),
             }
         };
         RingIn {

@@ -46,7 +46,7 @@ pub fn hostile(data: &[u8]) {
     let consumer = || unsafe {
         match (lossy, mode & 2) {
             (true, 0) => Consumer::lossy(memory.area(), memory.capacity).unwrap(),
-            (true, _) => Consumer::lossy_from_start(memory.area(), memory.capacity).unwrap(),
+            (true, _) => Consumer::lossy_kept(memory.area(), memory.capacity, memory.page()).unwrap(),
             (false, _) => Consumer::credit(memory.area(), memory.capacity, memory.page()).unwrap(),
         }
     };

@@ -23,12 +23,14 @@
 //! | 48..56 | `start` | where this epoch's first record begins |
 //! | 4096.. | data | |
 //!
-//! The *consumer's page*, which the producer can only read; a one-way ring has none:
+//! The *consumer's page*. With credit the producer can read it; on a lossy ring nobody but the consumer sees it, and it
+//! is there for the consumer's next life:
 //!
 //! | bytes | what | |
 //! |---|---|---|
 //! | 0..8 | `tail` | position up to which everything was taken; release store |
-//! | 8..16 | `seen` | the epoch that the consumer knows |
+//! | 8..16 | `seen` | the epoch that the consumer knows; 0 before its first life |
+//! | 16..24 | `taken` | lossy rings: records of this epoch up to `tail`, as the producer counts them |
 //!
 //! A *record* is its payload's length as a u32, then the payload, then padding to a multiple of 8 bytes. It may wrap
 //! round the end of the data.
@@ -43,8 +45,8 @@
 //! # Restarts
 //!
 //! A producer that attaches again goes on at `head` with the next epoch; the consumer drops what the epoch before left
-//! and says so ([`PopError::Restarted`]). A consumer that attaches again begins at `head` of a lossy ring, and at
-//! `tail` of a ring with credit.
+//! and says so ([`PopError::Restarted`]). A consumer that attaches again goes on at its `tail`: what came while it was
+//! dead is not lost, and the record that it died of is not read again.
 #![cfg_attr(not(test), no_std)]
 
 #[cfg(not(target_endian = "little"))]
@@ -76,6 +78,7 @@ const W_START: usize = 6;
 // Words of the consumer's page.
 const W_TAIL: usize = 0;
 const W_SEEN: usize = 1;
+const W_TAKEN: usize = 2;
 
 /// A capacity that is no power of two, too small or too large, or an address that is not aligned to 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +125,7 @@ impl Words {
     /// Word `i` must lie in the memory that the constructor was promised.
     #[inline]
     unsafe fn at(&self, i: usize) -> &AtomicU64 {
+        // SAFETY: the word is mapped by the caller's promise, aligned as `new` checked, and only ever accessed atomically.
         unsafe { &*self.0.as_ptr().add(i) }
     }
 }
@@ -146,6 +150,7 @@ impl Data {
     #[inline]
     fn word(&self, position: u64) -> &AtomicU64 {
         let offset = (position & (self.capacity - 1)) as usize / 8;
+        // SAFETY: the mask keeps it below the capacity, and the area was promised to be that long.
         unsafe { self.words.at(DATA / 8 + offset) }
     }
 
@@ -153,6 +158,7 @@ impl Data {
     #[inline]
     fn header(&self, i: usize) -> &AtomicU64 {
         debug_assert!(i < DATA / 8);
+        // SAFETY: only this file's constants are asked for, all in the header, which is part of the promised area.
         unsafe { self.words.at(i) }
     }
 }
@@ -174,7 +180,7 @@ pub struct Producer {
     records: u64,
 }
 
-// The pointers are to memory that stays, and all accesses are atomic.
+// SAFETY: the pointers are to memory that stays, and all accesses are atomic.
 unsafe impl Send for Producer {}
 
 impl Producer {
@@ -222,6 +228,7 @@ impl Producer {
     /// Bytes that are free now (payloads take [`RECORD_HEADER`] and padding more); a lossy ring is always free.
     pub fn free(&self) -> Result<u64, PushError> {
         let Some(page) = &self.tail else { return Ok(self.data.capacity) };
+        // SAFETY: `Producer::credit` was promised the page.
         let tail = unsafe { page.at(W_TAIL) }.load(Acquire);
         let used = self.head.wrapping_sub(tail);
         // A tail beyond the head, or further behind than the ring is long.
@@ -310,8 +317,9 @@ impl Writer {
 /// The reading end.
 pub struct Consumer {
     data: Data,
-    /// `None` on a lossy ring.
-    tail: Option<Words>,
+    /// Where the position is kept for the next life, and on a ring with credit for the producer.
+    page: Option<Words>,
+    lossy: bool,
     position: u64,
     /// The producer's epoch; 0 before the producer has attached.
     epoch: u64,
@@ -321,52 +329,46 @@ pub struct Consumer {
     lost_records: u64,
 }
 
+// SAFETY: the pointers are to memory that stays, and all accesses are atomic.
 unsafe impl Send for Consumer {}
 
 impl Consumer {
-    /// Attaches to a lossy ring and begins with what is written from now on: for a consumer that was there before.
+    /// Attaches to a lossy ring that was not read before; what was overwritten since the ring was made is
+    /// [`PopError::Lost`].
     ///
     /// # Safety
     /// `area` must point to `DATA + capacity` bytes that stay mapped and readable.
     pub unsafe fn lossy(area: *const u8, capacity: usize) -> Result<Self, BadRing> {
-        let data = Data::new(area.cast_mut(), capacity)?;
-        let epoch = data.header(W_EPOCH).load(Acquire);
-        let records = data.header(W_RECORDS).load(Relaxed);
-        let position = data.header(W_HEAD).load(Acquire) & !7;
-        Ok(Self::at(data, None, position, epoch, records))
+        Ok(Self::attach(Data::new(area.cast_mut(), capacity)?, None, true))
     }
 
-    /// Attaches to a lossy ring and begins with the first record if none was overwritten yet: for a consumer that
-    /// starts for the first time, perhaps after its producer.
+    /// Attaches to a lossy ring and goes on where the consumer's former life stopped.
     ///
     /// # Safety
-    /// As [`Consumer::lossy`].
-    pub unsafe fn lossy_from_start(area: *const u8, capacity: usize) -> Result<Self, BadRing> {
-        let data = Data::new(area.cast_mut(), capacity)?;
-        let epoch = data.header(W_EPOCH).load(Acquire);
-        Ok(Self::at(data, None, 0, epoch, 0))
+    /// As [`Consumer::lossy`]; `page` must point to 24 bytes that stay mapped and writable, and this must be the only
+    /// consumer.
+    pub unsafe fn lossy_kept(area: *const u8, capacity: usize, page: *mut u8) -> Result<Self, BadRing> {
+        Ok(Self::attach(Data::new(area.cast_mut(), capacity)?, Some(Words::new(page)?), true))
     }
 
     /// Attaches to a ring with credit and goes on where the consumer's former life stopped.
     ///
     /// # Safety
-    /// As [`Consumer::lossy`]; `page` must point to 16 bytes that stay mapped and writable, and this must be the only
-    /// consumer.
+    /// As [`Consumer::lossy_kept`].
     pub unsafe fn credit(area: *const u8, capacity: usize, page: *mut u8) -> Result<Self, BadRing> {
-        let data = Data::new(area.cast_mut(), capacity)?;
-        let tail = Words::new(page)?;
-        let epoch = data.header(W_EPOCH).load(Acquire);
-        let seen = unsafe { tail.at(W_SEEN) }.load(Relaxed);
-        let position = unsafe { tail.at(W_TAIL) }.load(Relaxed) & !7;
-        // What the producer did while the consumer was away is noticed by the first `pop`.
-        let epoch = if seen == 0 { epoch } else { seen };
-        let mut consumer = Self::at(data, Some(tail), position, epoch, 0);
-        consumer.publish();
-        Ok(consumer)
+        Ok(Self::attach(Data::new(area.cast_mut(), capacity)?, Some(Words::new(page)?), false))
     }
 
-    fn at(data: Data, tail: Option<Words>, position: u64, epoch: u64, records: u64) -> Self {
-        Consumer { data, tail, position, epoch, records, lost_bytes: 0, lost_records: 0 }
+    fn attach(data: Data, page: Option<Words>, lossy: bool) -> Self {
+        // SAFETY: whoever made this consumer promised the words of the page.
+        let kept = |word| page.map_or(0, |page| unsafe { page.at(word) }.load(Relaxed));
+        // A former life may have left anything: any aligned number is a good position, and the first `pop` notices what
+        // the producer did meanwhile.
+        let (position, seen, records) = (kept(W_TAIL) & !7, kept(W_SEEN), kept(W_TAKEN));
+        let epoch = if seen == 0 { data.header(W_EPOCH).load(Acquire) } else { seen };
+        let mut consumer = Consumer { data, page, lossy, position, epoch, records, lost_bytes: 0, lost_records: 0 };
+        consumer.publish();
+        consumer
     }
 
     /// The producer's epoch as last seen; 0 before it has attached.
@@ -388,11 +390,15 @@ impl Consumer {
         self.data.header(W_HEAD).load(Acquire) & !7
     }
 
-    /// Tells the producer how far we are.
+    /// Writes down how far we are, for the producer and for our next life.
     fn publish(&mut self) {
-        if let Some(page) = &self.tail {
+        if let Some(page) = &self.page {
+            // SAFETY: whoever made this consumer promised the words of the page.
             unsafe {
                 page.at(W_SEEN).store(self.epoch, Relaxed);
+                if self.lossy {
+                    page.at(W_TAKEN).store(self.records, Relaxed);
+                }
                 page.at(W_TAIL).store(self.position, Release);
             }
         }
@@ -426,7 +432,7 @@ impl Consumer {
         if fits {
             self.copy(first, &mut buffer[..len as usize]);
         }
-        if self.tail.is_none() {
+        if self.lossy {
             // Read the reservation after the data: if the producer has come round to this record, what was copied is
             // no record.
             fence(Acquire);
@@ -474,7 +480,7 @@ impl Consumer {
     #[cold]
     fn overrun(&mut self, head: u64) -> PopError {
         let backwards = (head.wrapping_sub(self.position) as i64) < 0;
-        if self.tail.is_some() || backwards {
+        if !self.lossy || backwards {
             self.position = head;
             self.publish();
             return PopError::Corrupt;
@@ -493,6 +499,7 @@ impl Consumer {
         self.position = target;
         self.lost_bytes = self.lost_bytes.saturating_add(bytes);
         self.lost_records = self.lost_records.saturating_add(records);
+        self.publish();
         PopError::Lost { bytes, records }
     }
 

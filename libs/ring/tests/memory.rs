@@ -35,14 +35,14 @@ impl Memory {
     }
 
     pub fn set_page(&self, i: usize, value: u64) {
-        self.page[i % 2].store(value, Relaxed);
+        self.page[i % 3].store(value, Relaxed);
     }
 
     pub fn lossy(&self) -> (ring::Producer, ring::Consumer) {
         unsafe {
             (
                 ring::Producer::lossy(self.area(), self.capacity).unwrap(),
-                ring::Consumer::lossy(self.area(), self.capacity).unwrap(),
+                ring::Consumer::lossy_kept(self.area(), self.capacity, self.page()).unwrap(),
             )
         }
     }

@@ -72,14 +72,52 @@ fn a_lossy_ring_overwrites_and_the_gap_is_counted() {
 }
 
 #[test]
-fn a_consumer_that_comes_late_can_begin_at_the_front() {
+fn a_consumer_that_comes_late_begins_at_the_front() {
     let m = Memory::new(128);
     let mut p = unsafe { Producer::lossy(m.area(), 128) }.unwrap();
     p.push(&[b"early"]).unwrap();
-    let mut late = unsafe { Consumer::lossy(m.area(), 128) }.unwrap();
-    let mut front = unsafe { Consumer::lossy_from_start(m.area(), 128) }.unwrap();
-    assert_eq!(take(&mut late), None);
-    assert_eq!(take(&mut front), Some(b"early".to_vec()));
+    let mut c = unsafe { Consumer::lossy(m.area(), 128) }.unwrap();
+    assert_eq!(take(&mut c), Some(b"early".to_vec()));
+}
+
+#[test]
+fn a_consumer_that_died_finds_what_it_has_not_read() {
+    for lossy in [true, false] {
+        let m = Memory::new(128);
+        let (mut p, mut c) = if lossy { m.lossy() } else { m.credit() };
+        p.push(&[b"died of"]).unwrap();
+        assert_eq!(take(&mut c), Some(b"died of".to_vec()));
+        drop(c);
+        p.push(&[b"meanwhile"]).unwrap();
+        let again = || unsafe {
+            if lossy { Consumer::lossy_kept(m.area(), 128, m.page()) } else { Consumer::credit(m.area(), 128, m.page()) }
+        };
+        let mut c = again().unwrap();
+        assert_eq!(take(&mut c), Some(b"meanwhile".to_vec()));
+        assert_eq!(take(&mut c), None);
+        if lossy {
+            for i in 0..20 {
+                p.push(&[&[i; 4]]).unwrap();
+            }
+            let mut c = again().unwrap();
+            assert_eq!(c.pop(&mut [0; 9]), Err(PopError::Lost { bytes: 152, records: 19 }));
+            assert_eq!(take(&mut c), Some(vec![19; 4]));
+            let mut c = again().unwrap();
+            assert_eq!(take(&mut c), None);
+        }
+    }
+}
+
+#[test]
+fn what_lay_unread_when_both_ends_died_is_dropped_and_said() {
+    let m = Memory::new(128);
+    let (mut p, c) = m.lossy();
+    p.push(&[b"stale"]).unwrap();
+    drop((p, c));
+    let (mut p, mut c) = m.lossy();
+    p.push(&[b"fresh"]).unwrap();
+    assert_eq!(c.pop(&mut [0; 9]), Err(PopError::Restarted { bytes: 16 }));
+    assert_eq!(take(&mut c), Some(b"fresh".to_vec()));
 }
 
 #[test]

@@ -119,10 +119,11 @@ fn option(vaddr: Option<u64>) -> String {
 
 fn ring_in(r: &RingIn) -> String {
     format!(
-        "RingIn {{ vaddr: {:#x}, capacity: {:#x}, credit_vaddr: {}, bit: {:#x}, credit_bell: {} }}",
+        "RingIn {{ vaddr: {:#x}, capacity: {:#x}, page_vaddr: {}, credit: {}, bit: {:#x}, credit_bell: {} }}",
         r.vaddr,
         r.capacity,
-        option(r.credit_vaddr),
+        option(r.page_vaddr),
+        r.credit,
         r.bit,
         r.credit_bell
     )

@@ -191,12 +191,13 @@ impl<'a> Resolve<'a> {
         }
     }
 
-    /// A shared memory exists if at least two of its users run (device registers: its one).
+    /// A shared memory exists if at least two of its users run; what has one user (device registers, a position in a
+    /// ring) if that one does.
     fn shared_memories(&mut self) {
         for (i, memory) in self.wiring.memories.iter().enumerate() {
             let users = memory.users.iter().filter(|(party, ..)| self.runs(*party)).count();
             let writer = self.runs(memory.users[0].0);
-            if writer && (users >= 2 || memory.paddr.is_some()) {
+            if writer && users >= memory.users.len().min(2) {
                 self.memories[i] = Some(self.system.memories.len() as u16);
                 let kind = match memory.paddr {
                     Some(paddr) => MemoryKind::Device { paddr },
@@ -373,7 +374,8 @@ impl<'a> Resolve<'a> {
         let wrong = |what: &str| Error::Inconsistent { what: format!("{}: {what}", self.layout.pds[pd].name) };
         let commands = plan.ring_in("commands").ok_or_else(|| wrong("it has no ring `commands`"))?;
         let replies = plan.ring_out("replies").ok_or_else(|| wrong("it has no ring `replies`"))?;
-        let (Some(commands_tail), Some(replies_tail)) = (commands.credit_vaddr, replies.credit_vaddr) else {
+        let (Some(commands_tail), true, Some(replies_tail)) = (commands.page_vaddr, commands.credit, replies.credit_vaddr)
+        else {
             return Err(wrong("its rings have no credits"));
         };
         if replies.doorbell != commands.credit_bell {

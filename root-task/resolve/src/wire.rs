@@ -315,21 +315,24 @@ impl Wire<'_> {
         }
         let what = format!("{name}: {} to {}", self.name(from), self.name(to));
         let data = self.shared(what.clone(), PAGE + capacity, from, &[to])?;
-        let credit_at = match credit {
-            true => Some(self.shared(format!("{what}, credits"), PAGE, to, &[from])?),
-            false => None,
+        // Of a one-way ring the consumer alone sees its page. Root is never started again, so it keeps none.
+        let page = match (credit, to) {
+            (true, _) => Some(self.shared(format!("{what}, credits"), PAGE, to, &[from])?),
+            (false, Party::Pd(_)) => Some(self.shared(format!("{what}, position"), PAGE, to, &[])?),
+            (false, Party::Root) => None,
         };
         let mut out = RingOut {
             vaddr: data[0],
             capacity,
-            credit_vaddr: credit_at.as_ref().map(|at| at[1]),
+            credit_vaddr: page.as_ref().and_then(|at| at.get(1).copied()),
             doorbell: 0,
             credit_bit: 0,
         };
         let mut into = RingIn {
             vaddr: data[1],
             capacity,
-            credit_vaddr: credit_at.as_ref().map(|at| at[0]),
+            page_vaddr: page.as_ref().map(|at| at[0]),
+            credit,
             bit: 0,
             credit_bell: 0,
         };

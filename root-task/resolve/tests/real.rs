@@ -60,11 +60,22 @@ fn both_ends_of_a_ring_agree() {
     let pd = |name: &str| &wiring.pds[layout.pds.iter().position(|pd| pd.name == name).unwrap()];
     let (out, into) = (pd("assistant").ring_out("requests").unwrap(), pd("inference").ring_in("requests").unwrap());
     assert_eq!(out.capacity, into.capacity);
-    assert!(out.credit_vaddr.is_some() && into.credit_vaddr.is_some());
+    assert!(out.credit_vaddr.is_some() && into.page_vaddr.is_some() && into.credit);
     let bell = pd("assistant").caps.iter().find(|c| c.slot == out.doorbell).unwrap();
     assert_eq!(bell.badge, into.bit);
     let credit = pd("inference").caps.iter().find(|c| c.slot == into.credit_bell).unwrap();
     assert_eq!(credit.badge, out.credit_bit);
+}
+
+/// A place to write to that the producer could read would be a way back.
+#[test]
+fn nobody_sees_the_position_of_a_one_way_ring_but_its_consumer() {
+    let wiring = Wiring::new(&real_layout()).unwrap();
+    let positions: Vec<_> = wiring.memories.iter().filter(|memory| memory.name.ends_with(", position")).collect();
+    assert!(positions.iter().any(|memory| memory.name == "prompts: router to assistant, position"));
+    for memory in positions {
+        assert_eq!(memory.users.len(), 1, "{} is seen by others", memory.name);
+    }
 }
 
 #[test]
@@ -78,7 +89,7 @@ fn a_serial_that_starts_again_finds_roots_sentences() {
     let layout = real_layout();
     let wiring = Wiring::new(&layout).unwrap();
     let serial = &wiring.pds[layout.pds.iter().position(|pd| pd.name == "serial").unwrap()];
-    assert_eq!(serial.ring_in("display").map(|ring| (ring.credit_vaddr.is_some(), ring.credit_bell)), Some((true, 0)));
+    assert_eq!(serial.ring_in("display").map(|ring| (ring.credit, ring.credit_bell)), Some((true, 0)));
 }
 
 #[test]

@@ -10,8 +10,10 @@ pub struct RingIn {
     pub vaddr: u64,
     /// Data bytes, a power of two.
     pub capacity: u64,
-    /// The page with the consumer's tail, mapped read-write; `None` for a one-way ring.
-    pub credit_vaddr: Option<u64>,
+    /// The consumer's page, mapped read-write, which outlives the PD's restarts; `None` if nobody keeps the position.
+    pub page_vaddr: Option<u64>,
+    /// The producer sees that page; on a one-way ring nobody does but this PD.
+    pub credit: bool,
     /// Bit in the PD's notification that the producer's doorbell sets; 0 if it has none.
     pub bit: u64,
     /// Slot of the notification capability that tells the producer of new room; 0 if there is none.
