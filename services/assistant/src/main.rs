@@ -62,17 +62,7 @@ impl Rings {
     /// Takes some of what lies in the incoming rings; says whether there was anything.
     fn take(&mut self, assistant: &mut Assistant) -> bool {
         let mut any = false;
-        for _ in 0..32 {
-            match self.prompts.pop(&mut self.record) {
-                Ok(None) | Err(PopError::Restarted { bytes: 0 }) => break,
-                Ok(Some(length)) => match ipc::decode(&self.record[..length]) {
-                    Ok(item) => assistant.item(item, now_us()),
-                    Err(_) => assistant.item_lost(),
-                },
-                Err(_) => assistant.item_lost(),
-            }
-            any = true;
-        }
+        // Whether inference lives is known before it is asked.
         for _ in 0..32 {
             if !assistant.takes_events() {
                 break;
@@ -85,6 +75,17 @@ impl Rings {
                 },
                 Err(PopError::Restarted { .. }) => assistant.inference_restarted(now_us()),
                 Err(_) => assistant.event_malformed(),
+            }
+            any = true;
+        }
+        for _ in 0..32 {
+            match self.prompts.pop(&mut self.record) {
+                Ok(None) | Err(PopError::Restarted { bytes: 0 }) => break,
+                Ok(Some(length)) => match ipc::decode(&self.record[..length]) {
+                    Ok(item) => assistant.item(item, now_us()),
+                    Err(_) => assistant.item_lost(),
+                },
+                Err(_) => assistant.item_lost(),
             }
             any = true;
         }

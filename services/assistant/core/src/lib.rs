@@ -67,6 +67,8 @@ struct Answer {
     /// In `requests` or beyond; false while inference is away.
     sent: bool,
     stopping: bool,
+    /// Inference died before the first word, and it was asked again; not twice, for it may be what inference dies of.
+    repeated: bool,
     /// When its turn came, and when its first word did.
     began_us: u64,
     first_word_us: Option<u64>,
@@ -249,6 +251,7 @@ impl Assistant {
             cut: false,
             sent: false,
             stopping: false,
+            repeated: false,
             began_us: now_us,
             first_word_us: None,
             forgotten: 0,
@@ -389,7 +392,12 @@ impl Assistant {
             match stopped {
                 true => self.finish(Finish::Stopped, None, now_us),
                 false => {
-                    let Some(answer) = self.current.take() else { return };
+                    let Some(mut answer) = self.current.take() else { return };
+                    if answer.text.is_empty() && !answer.repeated {
+                        (answer.sent, answer.repeated) = (false, true);
+                        self.current = Some(answer);
+                        return self.screen.note(words::ASKED_AGAIN);
+                    }
                     self.screen.end();
                     self.screen.error(&words::inference_died(!answer.text.is_empty()));
                     self.keep(answer);

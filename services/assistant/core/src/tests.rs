@@ -347,6 +347,35 @@ fn when_inference_dies_the_answer_is_lost_and_the_conversation_kept() {
 }
 
 #[test]
+fn a_prompt_without_a_word_of_answer_is_asked_again_once_when_inference_dies() {
+    let mut bench = Bench::ready();
+    bench.ask("one");
+    bench.generate();
+    bench.shown();
+    bench.assistant.inference_restarted(bench.now);
+    assert_eq!(bench.shown(), format!("{}\n", words::ASKED_AGAIN));
+    bench.greet(State::Loading);
+    let (id, messages) = bench.generate();
+    assert_eq!(messages, [(Role::User, "one".into())]);
+    bench.event(Event::State(ready()));
+    bench.text(id, "works");
+    assert_eq!(bench.shown(), "[works");
+    bench.done(id, Finish::End);
+    bench.shown();
+
+    bench.ask("two");
+    for life in 1..=2 {
+        bench.generate();
+        bench.shown();
+        bench.assistant.inference_restarted(bench.now);
+        if life == 1 {
+            bench.greet(State::Loading);
+        }
+    }
+    assert!(bench.shown().starts_with("The inference server stopped working: this answer is lost"));
+}
+
+#[test]
 fn when_the_engine_dies_the_next_prompt_in_the_queue_is_asked() {
     let mut bench = Bench::ready();
     bench.ask("one");

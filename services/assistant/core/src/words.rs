@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use ipc::inference::{Failure, Figures};
 
+pub const ASKED_AGAIN: &str = "The inference server stopped before the first word; your prompt is asked again.";
 pub const RESTARTED: &str = "The assistant was started anew: the conversation so far is lost, a new one begins.";
 pub const ITEM_LOST: &str = "Something you sent was lost on its way here. Please send it again.";
 pub const EVENT_MALFORMED: &str = "The inference server sent something unreadable, which was left out.";
