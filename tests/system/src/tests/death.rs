@@ -92,10 +92,14 @@ fn answering(person: &mut Person, boot: &Boot, part: &str) -> Result<()> {
     }
     person.wait_printed(mark, &sentence(part))?;
     back(person, mark, part)?;
-    // Of the answer that ran, what the dead part held may be lost; whoever is left may go on with it.
-    person.press("ctrl-c")?;
-    if !["assistant", "inference", "llama"].contains(&part) {
-        person.wait_answer(before)?;
+    // Of the answer that ran, what the dead part held is lost; whoever is left goes on with it.
+    match part {
+        "assistant" => person.wait_printed(mark, "the conversation so far is lost")?,
+        "inference" | "llama" => person.wait_printed(mark, "Please ask again.")?,
+        _ => {
+            person.press("ctrl-c")?;
+            person.wait_answer(before)?;
+        }
     }
     person.clear_line()?;
     ensure!(person.starts(part)? > starts, "/status does not count the start of {part}");

@@ -21,6 +21,7 @@ pub fn tests() -> Vec<Test> {
         shared(Shared::Usual, "a line of 100 KB is refused or taken, and the next one works", long_line),
         shared(Shared::Usual, "invalid utf-8 does no harm", invalid),
         shared(Shared::Verbatim, "a bracketed paste of a page is one line", paste_bracketed),
+        shared(Shared::Verbatim, "a prompt that does not fit into the context is refused with the numbers", too_long),
         shared(Shared::Verbatim, "a raw paste of a page loses nothing", paste_raw),
         shared(Shared::Usual, "what a terminal sends back is not typed", replies_swallowed),
         test("a terminal of 20 columns is enough", narrow),
@@ -158,24 +159,37 @@ fn invalid(person: &mut Person, _: &Boot) -> Result<()> {
     Ok(())
 }
 
-/// A page of text: 40 lines of 60 characters.
-fn page() -> String {
-    (1..=40).map(|line| format!("line {line:02} {}\n", "abcdefghij".repeat(5))).collect()
+/// Lines of 60 characters. To the model of this test every character is a token, and its context holds 2048.
+fn page(lines: usize) -> String {
+    (1..=lines).map(|line| format!("line {line:02} {}\n", "abcdefghij".repeat(5))).collect()
 }
 
 fn paste_bracketed(person: &mut Person, _: &Boot) -> Result<()> {
     let on = person.machine.terminal.look(|view| view.screen().bracketed_paste());
     ensure!(on, "serial does not ask for bracketed paste");
     let before = person.figures_seen();
-    person.type_text(&format!("\u{1b}[200~{}\u{1b}[201~", page()))?;
-    person.machine.terminal.wait("the page's end in the input line", |view| {
-        view.contents().contains("line 40").then_some(())
-    })?;
+    paste(person, 20)?;
     ensure!(person.figures_seen() == before, "the paste was sent before Enter");
     person.press("enter")?;
     let answer = person.wait_answer(before)?;
     ensure!(answer.text == VERBATIM, "{answer:?}");
     ensure!(person.figures_seen() == before + 1, "one paste, {} answers", person.figures_seen() - before);
+    Ok(())
+}
+
+fn paste(person: &mut Person, lines: usize) -> Result<()> {
+    person.type_text(&format!("\u{1b}[200~{}\u{1b}[201~", page(lines)))?;
+    let last = format!("line {lines}");
+    person.machine.terminal.wait("the page's end in the input line", |view| view.contents().contains(&last).then_some(()))
+}
+
+fn too_long(person: &mut Person, _: &Boot) -> Result<()> {
+    let mark = person.mark();
+    paste(person, 60)?;
+    person.press("enter")?;
+    person.wait_printed(mark, "Please shorten it.")?;
+    person.wait_prompt()?;
+    ensure!(person.ask("Hello!")?.text == VERBATIM, "no answer to the next prompt");
     Ok(())
 }
 
@@ -209,9 +223,9 @@ fn narrow(world: &World) -> Result<()> {
     })?;
     person.press("ctrl-u")?;
     person.wait_prompt()?;
-    person.enter("Hello!")?;
+    let mark = person.enter("Hello!")?;
     // The figures are wrapped too.
-    person.wait_transcript("figures", |lines| lines.join("").contains("first word").then_some(()))?;
+    person.wait_printed(mark, "first word")?;
     person.wait_prompt()?;
     person.quit()
 }
@@ -226,8 +240,9 @@ fn resized(person: &mut Person, _: &Boot) -> Result<()> {
     person.machine.terminal.wait("a line wrapped at 40 columns", |view| {
         let rows = view.rows();
         let last = rows.iter().rposition(|row| !row.is_empty())?;
-        let joined = format!("{}{}", rows.get(last.checked_sub(1)?)?, rows[last]);
-        (joined.trim() == format!("{PROMPT} {text}")).then_some(())
+        let (first, second) = (rows.get(last.checked_sub(1)?)?, &rows[last]);
+        // Later rows begin below the first letter.
+        (format!("{first}{}", second.strip_prefix("  ")?) == format!("{PROMPT} {text}")).then_some(())
     })?;
     person.clear_line()?;
     person.machine.terminal.resize(80, 24);
