@@ -104,11 +104,9 @@ fn an_engine_that_dies_of_every_prompt_condemns_the_file() {
     assert!(bench.shown().contains("the engine stopped working 3 times while working with it"));
     bench.load();
     bench.ask(9, "x");
-    let generate = loop {
-        match bench.commands().pop() {
-            Some(Command::Generate(generate)) => break generate,
-            other => panic!("{other:?}"),
-        }
+    let generate = match bench.commands().pop() {
+        Some(Command::Generate(generate)) => generate,
+        other => panic!("{other:?}"),
     };
     bench.reply(done(generate.id, Reason::EndOfText));
     assert!(matches!(bench.events().last(), Some(Event::Done { id: 9, .. })));

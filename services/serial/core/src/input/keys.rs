@@ -1,7 +1,7 @@
 //! Bytes that belong to no sequence: characters, and the keys that send a single byte.
 
 use super::utf8::Decoded;
-use super::{key, Input, State, ESC};
+use super::{key, Input, ESC};
 use ipc::keys::{Event, Key, Modifiers};
 
 impl Input {
