@@ -8,104 +8,93 @@ pub use crate::generated::{
 use crate::{generated::consts, Badge, CPtr, CapData, Message, MessageInfo, Result, VmAttributes, Word};
 use core::arch::asm;
 
+/// A system call: its number, and the registers that it takes and gives. What all of them have in common is said here.
+macro_rules! syscall {
+    ($number:expr, $($register:tt)*) => {
+        // SAFETY: the kernel changes no register but those that are named. Of the memory it writes the IPC buffer, to
+        // which nobody holds a reference during a call; without `nomem` the compiler expects any change. What else an
+        // invocation may do to this address space is up to who holds such capabilities, and that is root alone.
+        unsafe {
+            asm!(
+                "mov r14, rsp",
+                "syscall",
+                "mov rsp, r14",
+                inlateout("rdx") $number => _,
+                $($register)*
+                lateout("rcx") _,
+                lateout("r11") _,
+                out("r14") _,
+                options(nostack),
+            )
+        }
+    };
+}
+
 #[inline]
 pub(crate) fn send(number: isize, dest: Word, info: MessageInfo, mr: [Word; 4]) {
-    unsafe {
-        asm!(
-            "mov r14, rsp",
-            "syscall",
-            "mov rsp, r14",
-            inlateout("rdx") number => _,
-            inlateout("rdi") dest => _,
-            inlateout("rsi") info.0 => _,
-            inlateout("r10") mr[0] => _,
-            inlateout("r8") mr[1] => _,
-            inlateout("r9") mr[2] => _,
-            inlateout("r15") mr[3] => _,
-            lateout("rcx") _,
-            lateout("r11") _,
-            out("r14") _,
-            options(nostack),
-        )
-    }
+    syscall!(
+        number,
+        inlateout("rdi") dest => _,
+        inlateout("rsi") info.0 => _,
+        inlateout("r10") mr[0] => _,
+        inlateout("r8") mr[1] => _,
+        inlateout("r9") mr[2] => _,
+        inlateout("r15") mr[3] => _,
+    )
 }
 
 #[inline]
 pub(crate) fn recv(number: isize, source: Word) -> Message {
     let (badge, info, m0, m1, m2, m3);
-    unsafe {
-        asm!(
-            "mov r14, rsp",
-            "syscall",
-            "mov rsp, r14",
-            inlateout("rdx") number => _,
-            inlateout("rdi") source => badge,
-            lateout("rsi") info,
-            lateout("r10") m0,
-            lateout("r8") m1,
-            lateout("r9") m2,
-            lateout("r15") m3,
-            lateout("rcx") _,
-            lateout("r11") _,
-            out("r14") _,
-            options(nostack),
-        )
-    }
+    syscall!(
+        number,
+        inlateout("rdi") source => badge,
+        lateout("rsi") info,
+        lateout("r10") m0,
+        lateout("r8") m1,
+        lateout("r9") m2,
+        lateout("r15") m3,
+    );
     Message { info: MessageInfo(info), badge: Badge(badge), mr: [m0, m1, m2, m3] }
 }
 
 #[inline]
 pub(crate) fn send_recv(number: isize, dest: Word, info: MessageInfo, mr: [Word; 4]) -> Message {
     let (badge, info_in, m0, m1, m2, m3);
-    unsafe {
-        asm!(
-            "mov r14, rsp",
-            "syscall",
-            "mov rsp, r14",
-            inlateout("rdx") number => _,
-            inlateout("rdi") dest => badge,
-            inlateout("rsi") info.0 => info_in,
-            inlateout("r10") mr[0] => m0,
-            inlateout("r8") mr[1] => m1,
-            inlateout("r9") mr[2] => m2,
-            inlateout("r15") mr[3] => m3,
-            lateout("rcx") _,
-            lateout("r11") _,
-            out("r14") _,
-            options(nostack),
-        )
-    }
+    syscall!(
+        number,
+        inlateout("rdi") dest => badge,
+        inlateout("rsi") info.0 => info_in,
+        inlateout("r10") mr[0] => m0,
+        inlateout("r8") mr[1] => m1,
+        inlateout("r9") mr[2] => m2,
+        inlateout("r15") mr[3] => m3,
+    );
     Message { info: MessageInfo(info_in), badge: Badge(badge), mr: [m0, m1, m2, m3] }
 }
 
 #[inline]
 pub(crate) fn null(number: isize) {
-    unsafe {
-        asm!(
-            "mov r14, rsp",
-            "syscall",
-            "mov rsp, r14",
-            inlateout("rdx") number => _,
-            lateout("rdi") _,
-            lateout("rsi") _,
-            lateout("rcx") _,
-            lateout("r11") _,
-            out("r14") _,
-            options(nostack),
-        )
-    }
+    syscall!(
+        number,
+        lateout("rdi") _,
+        lateout("rsi") _,
+    )
 }
 
-/// Word `i` of the thread's IPC buffer, whose address the kernel keeps in GS.
+/// Word `i` of the thread's IPC buffer, whose address the kernel keeps in GS. `i` must be in the buffer.
 #[inline]
 pub(crate) fn buffer_word(i: usize) -> Word {
     let word;
+    // SAFETY: the callers in this crate keep `i` inside the buffer, which is mapped as long as the thread lives.
     unsafe { asm!("mov {}, gs:[8 * {}]", out(reg) word, in(reg) i, options(nostack, preserves_flags, readonly)) }
     word
 }
 
+/// Sets word `i`, which must be in the buffer.
 #[inline]
 pub(crate) fn set_buffer_word(i: usize, word: Word) {
+    // SAFETY: as above, and nobody keeps a reference into the buffer.
     unsafe { asm!("mov gs:[8 * {}], {}", in(reg) i, in(reg) word, options(nostack, preserves_flags)) }
 }
 
