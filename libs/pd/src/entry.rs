@@ -4,7 +4,7 @@ use crate::{heap, logger, panic, start, time, tls, Start};
 use alloc::boxed::Box;
 
 unsafe extern "Rust" {
-    /// Made by [`crate::main!`].
+    /// Made by [`crate::main!`], with this signature.
     safe fn alphaos_pd_main(start: &'static Start) -> !;
 }
 
@@ -16,7 +16,7 @@ pub extern "C" fn entry(page: *const u8) -> ! {
         // Nobody can be told why yet; root sees the fault and its address.
         crate::arch::stop()
     };
-    // SAFETY: root mapped these for this thread and this PD alone.
+    // SAFETY: root mapped these for this thread and this PD alone, and this runs once, the heap before what needs it.
     unsafe {
         sel4::set_ipc_buffer(head.ipc_buffer as *mut _);
         heap::init(head.heap_vaddr as *mut u8, head.heap_bytes as usize);

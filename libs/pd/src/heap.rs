@@ -8,6 +8,6 @@ static HEAP: TalcLock<spinning_top::RawSpinlock, Manual> = TalcLock::new(Manual)
 /// # Safety
 /// The range must be mapped read-write and belong to nobody else.
 pub unsafe fn init(base: *mut u8, bytes: usize) {
-    // Too small a heap fails at the first allocation, with a message.
+    // SAFETY: the caller gives the range away. Too small a heap fails at the first allocation, with a message.
     let _ = unsafe { HEAP.lock().claim(base, bytes) };
 }

@@ -56,6 +56,7 @@ pub use start::start;
 #[macro_export]
 macro_rules! main {
     ($run:path) => {
+        // SAFETY: the runtime calls the function of this name with this signature; nothing else has the name.
         #[unsafe(no_mangle)]
         fn alphaos_pd_main(start: &'static $crate::Start) -> ! {
             let run: fn(&'static $crate::Start) -> ! = $run;

@@ -10,8 +10,9 @@ pub struct SharedPage {
     count: usize,
 }
 
-// All accesses are atomic.
+// SAFETY: the memory stays mapped as long as the PD lives, in every thread, and all accesses are atomic.
 unsafe impl Send for SharedPage {}
+// SAFETY: as above.
 unsafe impl Sync for SharedPage {}
 
 impl SharedPage {
@@ -21,7 +22,8 @@ impl SharedPage {
 
     fn word(&self, i: usize) -> &AtomicU64 {
         assert!(i < self.count, "word {i} of {} in shared memory", self.count);
-        // SAFETY: the layout's addresses are mapped as it says, for as long as the PD lives.
+        // SAFETY: the layout's addresses are whole pages, mapped as it says for as long as the PD lives; the word lies
+        // in them.
         unsafe { &*self.words.add(i) }
     }
 

@@ -40,11 +40,13 @@ pub(crate) fn head(bytes: &[u8]) -> Option<Head<'_>> {
 /// The bytes on the start page: a length, then as many bytes.
 ///
 /// # Safety
-/// `page` must be a page that stays mapped.
+/// `page` must be the address of a page that stays mapped and that nobody writes to any more.
 #[cfg(target_os = "none")]
 pub(crate) unsafe fn bytes(page: *const u8) -> &'static [u8] {
+    // SAFETY: a page has room for the length.
     let length = unsafe { page.cast::<u32>().read_unaligned() } as usize;
     let length = length.min(spec::PAGE as usize - 4);
+    // SAFETY: the bytes end with the page at the latest, and stay as they are by the caller's promise.
     unsafe { core::slice::from_raw_parts(page.add(4), length) }
 }
 

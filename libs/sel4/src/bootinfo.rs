@@ -25,6 +25,8 @@ impl BootInfo {
     /// # Safety
     /// `page` must be the address that the kernel gave the root task in its first argument register.
     pub unsafe fn new(page: *const u8) -> BootInfo {
+        // SAFETY: by the caller's promise the kernel's structure lies there; it is written before root starts and stays
+        // mapped. Packed, it needs no alignment.
         BootInfo(unsafe { &*page.cast() })
     }
 
@@ -76,7 +78,7 @@ impl BootInfo {
         let list = ptr::addr_of!(self.0.untyped_list);
         let count = size_of_list(self.0).min(slots.end.saturating_sub(slots.start) as usize);
         (0..count).map(move |i| {
-            // Packed: read without regard to alignment.
+            // SAFETY: `count` is at most the length of the list. Packed: read without regard to alignment.
             let d = unsafe { ptr::read_unaligned(list.cast::<generated::UntypedDesc>().add(i)) };
             UntypedInfo {
                 cap: Untyped(slots.start + i as Word),
@@ -97,7 +99,10 @@ impl BootInfo {
             if length - at < size_of::<BootInfoHeader>() {
                 return None;
             }
+            // SAFETY: the kernel maps `extra_len` bytes from the page behind the boot information on; `at` is among
+            // them, with room for a header.
             let chunk = unsafe { base.add(PAGE + at) };
+            // SAFETY: as above.
             let header = unsafe { ptr::read_unaligned(chunk.cast::<BootInfoHeader>()) };
             let bytes = header.len as usize;
             if bytes < size_of::<BootInfoHeader>() || bytes > length - at {
@@ -105,6 +110,8 @@ impl BootInfo {
             }
             at += bytes;
             let skip = size_of::<BootInfoHeader>();
+            // SAFETY: the chunk is no shorter than its header and ends where the information does, at the latest;
+            // nobody writes to it any more.
             Some((header.id, unsafe { slice::from_raw_parts(chunk.add(skip), bytes - skip) }))
         })
     }

@@ -80,7 +80,7 @@ pub struct Llama {
     pub log: Vec<String>,
 }
 
-// The pointer is to a mapping of our own.
+// SAFETY: the mapping belongs to this value. Beside the rings' ends, which are `Send`, only atomics look into it.
 unsafe impl Send for Llama {}
 
 impl Llama {
@@ -158,7 +158,7 @@ impl Llama {
     }
 
     fn bell(&self, which: usize) -> &AtomicU32 {
-        // SAFETY: as above.
+        // SAFETY: the bells are the first two words of the mapping, and only ever used as atomics.
         unsafe { &*self.memory.add(4 * which).cast() }
     }
 

@@ -37,9 +37,12 @@ pub const TLS_BELOW_POINTER: bool = true;
 pub const TLS_HEADER_BYTES: usize = 8;
 
 /// # Safety
-/// `pointer` must be the thread pointer of a block of thread-local storage that stays.
+/// `pointer` must be the thread pointer of a block of thread-local storage that stays, aligned for a pointer, with
+/// [`TLS_HEADER_BYTES`] of the block at it.
 #[cfg(target_os = "none")]
 pub unsafe fn set_thread_pointer(pointer: *mut u8) {
+    // SAFETY: the caller promises that the header is there to be written. FS holds nothing else in a PD, and the kernel
+    // lets user mode set it.
     unsafe {
         pointer.cast::<*mut u8>().write(pointer);
         asm!("wrfsbase {}", in(reg) pointer, options(nostack, preserves_flags));
