@@ -67,14 +67,24 @@ pub fn run(tree: &Tree, toolchain: &Toolchain, words: &[String]) -> Result<u8> {
     let (options, names): (Vec<String>, Vec<String>) = words.iter().cloned().partition(|word| word.starts_with("--"));
     let (start, count) = (Instant::now(), Count::default());
     let mut suite = Suite { tree, toolchain, packages, options, start, count, failed: Vec::new() };
-    for (part, what) in PARTS {
-        if names.is_empty() || names.iter().any(|n| n == part) {
-            suite.begin(part, what);
-            suite.part(part)?;
+    let is_part = |name: &String| PARTS.iter().any(|(part, _)| part == name);
+    match names.split_first() {
+        // A part and names: these of that part.
+        Some((part, filter)) if is_part(part) && !filter.is_empty() && !filter.iter().any(is_part) => {
+            suite.begin(part, &filter.join(", "));
+            suite.part(part, &filter.iter().map(String::as_str).collect::<Vec<_>>())?;
         }
-    }
-    for name in names.iter().filter(|n| !PARTS.iter().any(|(part, _)| part == *n)) {
-        suite.named(name)?;
+        _ => {
+            for (part, what) in PARTS {
+                if names.is_empty() || names.iter().any(|n| n == part) {
+                    suite.begin(part, what);
+                    suite.part(part, &[])?;
+                }
+            }
+            for name in names.iter().filter(|n| !is_part(n)) {
+                suite.named(name)?;
+            }
+        }
     }
     if !suite.failed.is_empty() {
         println!("\nfailed:");
@@ -122,15 +132,14 @@ impl Suite<'_> {
         }
     }
 
-    fn part(&mut self, part: &str) -> Result<()> {
-        let none = &[];
+    fn part(&mut self, part: &str, filter: &[&str]) -> Result<()> {
         match part {
-            "host" => self.host(none),
+            "host" => self.host(filter),
             "model" => self.model(),
             "programs" => self.programs(),
-            "llama" => self.tests_of(LLAMA, none),
-            "kernel" => self.program(KERNEL, none),
-            "system" => self.program(SYSTEM, none),
+            "llama" => self.tests_of(LLAMA, filter),
+            "kernel" => self.program(KERNEL, filter),
+            "system" => self.program(SYSTEM, filter),
             _ => unreachable!("parts are listed above"),
         }
     }
