@@ -116,7 +116,7 @@ impl Domain {
         for &slot in &self.mappings {
             kernel::delete(slot)?;
         }
-        for &chunk in &self.objects.chunks {
+        for &(_, chunk) in &self.objects.chunks {
             kernel::revoke(chunk)?;
         }
         Ok(())

@@ -6,9 +6,12 @@ use crate::slots::NoSlots;
 
 #[derive(Debug)]
 pub enum Failure {
-    /// No untyped block of 2^`bits` bytes is left.
+    /// Memory is used up.
     NoMemory {
-        bits: u8,
+        /// Bytes of the objects that were to be made.
+        needed: u64,
+        /// Bytes that were free, in pieces that may be too small.
+        free: u64,
     },
     NoSlots,
     /// No device memory starts at this physical address.
@@ -32,7 +35,9 @@ impl From<NoSlots> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::NoMemory { bits } => write!(f, "out of memory: no free block of {} bytes", 1u64 << bits),
+            Failure::NoMemory { needed, free } => {
+                write!(f, "out of memory: {needed} bytes are needed for one part, and {free} are free")
+            }
             Failure::NoSlots => write!(f, "root's capability table is full"),
             Failure::NoDevice { paddr } => write!(f, "no device memory at physical address {paddr:#x}"),
             Failure::Specification(what) => write!(f, "the specification is wrong: {what}"),

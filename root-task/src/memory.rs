@@ -1,7 +1,7 @@
 //! Untyped memory turned into objects.
 
 use alloc::vec::Vec;
-use root_core::memory::{chunks, Pool};
+use root_core::memory::Pool;
 use spec::PageSize;
 
 use crate::{
@@ -21,8 +21,8 @@ pub struct Memory {
 
 /// Objects made together, in the order of the request.
 pub struct Objects {
-    /// The untyped chunks that hold them; revoking these destroys everything.
-    pub chunks: Vec<Slot>,
+    /// Sizes (as powers of two) and slots of the untyped chunks that hold them; revoking these destroys everything.
+    pub chunks: Vec<(u8, Slot)>,
     /// One slot per requested object.
     pub slots: Vec<Slot>,
     pub bytes: u64,
@@ -46,39 +46,27 @@ impl Memory {
         self.pool.free_bytes()
     }
 
-    /// One untyped of 2^`bits` bytes.
-    pub fn untyped(&mut self, bits: u8) -> Result<Slot, Failure> {
+    /// Makes all `kinds` in untyped memory of their own.
+    pub fn objects(&mut self, kinds: &[Kind]) -> Result<Objects, Failure> {
+        let bits: Vec<u8> = kinds.iter().map(Kind::bits).collect();
         let slots = &mut self.slots;
-        let block = self.pool.take(bits, |parent, half| -> Result<[Slot; 2], Failure> {
+        let chunks = self.pool.take_for(&bits, |parent, half| -> Result<[Slot; 2], Failure> {
             let first = slots.take(2)?;
             kernel::retype(parent, Kind::Untyped(half), first, 2)?;
             Ok([first, first + 1])
         })?;
-        block.ok_or(Failure::NoMemory { bits })
-    }
-
-    /// Makes all `kinds` in untyped memory of their own.
-    pub fn objects(&mut self, kinds: &[Kind]) -> Result<Objects, Failure> {
-        let bits: Vec<u8> = kinds.iter().map(Kind::bits).collect();
-        let sizes = chunks(&bits);
-        let mut chunk_slots = Vec::with_capacity(sizes.len());
-        for &size in &sizes {
-            chunk_slots.push(self.untyped(size)?);
-        }
+        let needed = bits.iter().map(|&bits| 1u64 << bits).sum();
+        let chunks = chunks.ok_or(Failure::NoMemory { needed, free: self.pool.free_bytes() })?;
         let first = self.slots.take(kinds.len() as u64)?;
-        let mut objects = Objects {
-            chunks: chunk_slots,
-            slots: (first..first + kinds.len() as u64).collect(),
-            bytes: sizes.iter().map(|&size| 1u64 << size).sum(),
-        };
-        fill(&sizes, &mut objects, kinds)?;
+        let bytes = chunks.iter().map(|(bits, _)| 1u64 << bits).sum();
+        let mut objects = Objects { chunks, slots: (first..first + kinds.len() as u64).collect(), bytes };
+        fill(&mut objects, kinds)?;
         Ok(objects)
     }
 
     /// Fills chunks that were revoked with the same objects again.
     pub fn refill(&mut self, objects: &mut Objects, kinds: &[Kind]) -> Result<(), Failure> {
-        let bits: Vec<u8> = kinds.iter().map(Kind::bits).collect();
-        fill(&chunks(&bits), objects, kinds)
+        fill(objects, kinds)
     }
 
     /// Frames over the physical range `[paddr, paddr + bytes)`, which is device memory to the kernel.
@@ -129,13 +117,13 @@ impl Memory {
 }
 
 /// Retypes `kinds` into the chunks, largest first.
-fn fill(sizes: &[u8], objects: &mut Objects, kinds: &[Kind]) -> Result<(), Failure> {
+fn fill(objects: &mut Objects, kinds: &[Kind]) -> Result<(), Failure> {
     // Slots follow the order of placement inside the kernel call, so equal kinds must get adjacent slots: the order
     // of the request is kept by a permutation.
     let first = objects.slots.iter().copied().min().unwrap_or(0);
     let mut order: Vec<usize> = (0..kinds.len()).collect();
     order.sort_by_key(|&i| (core::cmp::Reverse(kinds[i].bits()), kinds[i]));
-    let mut left: Vec<u64> = sizes.iter().map(|&bits| 1u64 << bits).collect();
+    let mut left: Vec<u64> = objects.chunks.iter().map(|(bits, _)| 1u64 << bits).collect();
     let (mut chunk, mut slot, mut at) = (0, first, 0);
     while at < order.len() {
         let kind = kinds[order[at]];
@@ -145,7 +133,7 @@ fn fill(sizes: &[u8], objects: &mut Objects, kinds: &[Kind]) -> Result<(), Failu
         }
         let same = order[at..].iter().take_while(|&&i| kinds[i] == kind).count() as u64;
         let count = same.min(left[chunk] / size).min(kernel::FAN_OUT).min((RETYPE_BYTES / size).max(1));
-        kernel::retype(objects.chunks[chunk], kind, slot, count)?;
+        kernel::retype(objects.chunks[chunk].1, kind, slot, count)?;
         for k in 0..count {
             objects.slots[order[at + k as usize]] = slot + k;
         }

@@ -6,8 +6,8 @@
 
 use alloc::vec::Vec;
 
-/// Untyped chunks per PD at most; the need is rounded up until it fits.
-pub const CHUNKS: u32 = 4;
+/// Untyped chunks that a PD's need is cut into at most; it is rounded up until that does.
+pub const CHUNKS: u32 = 12;
 
 /// Sizes (as powers of two, descending) of the untyped chunks that hold objects of `object_bits` (any order).
 pub fn chunks(object_bits: &[u8]) -> Vec<u8> {
@@ -17,6 +17,24 @@ pub fn chunks(object_bits: &[u8]) -> Vec<u8> {
         need += need & need.wrapping_neg();
     }
     (0..64).rev().filter(|bit| need >> bit & 1 == 1).map(|bit| bit as u8).collect()
+}
+
+/// Whether the objects, placed in descending order into the chunks one after the other, all find room.
+fn fits(objects: &[u8], chunks: &[u8]) -> bool {
+    let mut objects = objects.to_vec();
+    objects.sort_unstable_by(|a, b| b.cmp(a));
+    let mut left: Vec<u64> = chunks.iter().map(|&bits| 1u64 << bits).collect();
+    let mut at = 0;
+    for bits in objects {
+        while at < left.len() && left[at] < 1 << bits {
+            at += 1;
+        }
+        if at == left.len() {
+            return false;
+        }
+        left[at] -= 1 << bits;
+    }
+    true
 }
 
 /// Free untyped memory: which capability covers which power-of-two block.
@@ -56,6 +74,33 @@ impl<S: Copy> Pool<S> {
     }
 }
 
+impl<S: Copy> Pool<S> {
+    /// Takes chunks (size and slot, descending) that hold objects of `object_bits`. Where no block is large enough for a
+    /// chunk, two halves do, as long as the objects fit. `Ok(None)`: there is no room; what was taken is gone.
+    pub fn take_for<E>(
+        &mut self,
+        object_bits: &[u8],
+        mut split: impl FnMut(S, u8) -> Result<[S; 2], E>,
+    ) -> Result<Option<Vec<(u8, S)>>, E> {
+        let mut sizes = chunks(object_bits);
+        let mut taken = Vec::with_capacity(sizes.len());
+        while let Some(&size) = sizes.get(taken.len()) {
+            match self.take(size, &mut split)? {
+                Some(slot) => taken.push((size, slot)),
+                None if size == 0 => return Ok(None),
+                None => {
+                    let at = taken.len();
+                    sizes.splice(at..=at, [size - 1; 2]);
+                    if !fits(object_bits, &sizes) {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        Ok(Some(taken))
+    }
+}
+
 impl<S: Copy> Default for Pool<S> {
     fn default() -> Self {
         Self::new()
@@ -67,30 +112,34 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Places objects in descending order into chunks in descending order; false if one does not fit.
-    fn fits(mut objects: Vec<u8>, chunks: &[u8]) -> bool {
-        objects.sort_unstable_by(|a, b| b.cmp(a));
-        let mut left: Vec<u64> = chunks.iter().map(|&bits| 1u64 << bits).collect();
-        let mut at = 0;
-        for bits in objects {
-            while at < left.len() && left[at] < 1 << bits {
-                at += 1;
-            }
-            if at == left.len() {
-                return false;
-            }
-            left[at] -= 1 << bits;
-        }
-        true
-    }
-
     proptest! {
         #[test]
         fn every_object_fits_into_the_chunks(objects in proptest::collection::vec(4u8..26, 1..400)) {
             let chunks = chunks(&objects);
             prop_assert!(chunks.len() as u32 <= CHUNKS);
             prop_assert!(chunks.windows(2).all(|pair| pair[0] > pair[1]));
-            prop_assert!(fits(objects, &chunks));
+            prop_assert!(fits(&objects, &chunks));
+        }
+
+        /// Whatever the pieces that memory comes in: objects of a page get all of it.
+        #[test]
+        fn no_piece_is_too_small_for_pages(pieces in proptest::collection::vec(12u8..20, 1..30), less in 0usize..3) {
+            let mut pool = Pool::new();
+            for (i, bits) in pieces.iter().enumerate() {
+                pool.add(*bits, i);
+            }
+            let free = pool.free_bytes();
+            // The need may be rounded up by one part in 2^11.
+            let pages = (free >> 12) as usize;
+            let pages = pages - pages / 1024 - usize::from(pages > 4096) - less.min(pages - 1);
+            let mut next = 100;
+            let taken = pool.take_for::<()>(&vec![12; pages], |_, _| { next += 2; Ok([next - 2, next - 1]) }).unwrap();
+            let taken = taken.expect("room for every page");
+            let sizes: Vec<u8> = taken.iter().map(|(bits, _)| *bits).collect();
+            prop_assert!(sizes.is_sorted_by(|a, b| a >= b));
+            prop_assert!(fits(&vec![12; pages], &sizes));
+            let sum: u64 = sizes.iter().map(|bits| 1u64 << bits).sum();
+            prop_assert_eq!(sum + pool.free_bytes(), free);
         }
 
         #[test]
@@ -114,6 +163,11 @@ mod tests {
     #[test]
     fn a_pool_too_small_says_so() {
         let mut pool = Pool::new();
+        pool.add(12, ());
+        pool.add(12, ());
+        // Two pages are there, one of twice the size is not.
+        assert_eq!(pool.take_for::<()>(&[13], |_, _| unreachable!()), Ok(None));
+        assert_eq!(pool.take_for::<()>(&[12, 12], |_, _| unreachable!()), Ok(Some(alloc::vec![(12, ()), (12, ())])));
         pool.add(12, ());
         assert_eq!(pool.take::<()>(13, |_, _| unreachable!()), Ok(None));
     }

@@ -2,6 +2,7 @@
 //! nowhere else in the tests.
 
 use crate::{
+    ensure,
     machine::{Machine, Options},
     terminal::{Mark, View},
     Failure, Result,
@@ -53,7 +54,10 @@ impl Person {
     /// Boots and waits until the prompt is there.
     pub fn boot(boot: &Boot, options: &Options) -> Result<Self> {
         let person = Person { machine: Machine::start(boot, options)? };
-        person.wait_prompt()?;
+        let terminal = &person.machine.terminal;
+        let refused = |view: &View| view.contents().contains("AlphaOS cannot start");
+        terminal.wait("the prompt", |view| (at_prompt(view) || refused(view)).then_some(()))?;
+        ensure!(!terminal.look(refused), "{}", terminal.failure("it does not start"));
         Ok(person)
     }
 

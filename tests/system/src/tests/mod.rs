@@ -5,7 +5,6 @@ mod commands;
 mod death;
 mod input;
 mod models;
-pub mod open;
 mod talk;
 
 use crate::World;
