@@ -63,7 +63,7 @@ extern "C" fn main(boot_info: *const u8) -> ! {
     match bring_up(boot, started) {
         Ok(supervisor) => supervisor.run(),
         Err(failure) => {
-            arch::emergency(EMERGENCY_PORTS.load(Ordering::Relaxed), &format!("\nAlphaOS cannot start: {failure}.\n"));
+            last_words(&format!("\nAlphaOS cannot start: {failure}.\n"));
             arch::halt()
         }
     }
@@ -150,11 +150,21 @@ fn bind_own_notification(system: &spec::System, shared: &Shared) -> Result<(), F
     init::TCB.set_priority(system.root.priority).map_err(kernel::refused("set root's priority"))
 }
 
+/// The range of I/O ports that the console's UART is in, if it has ports.
+fn console_ports(system: &spec::System) -> Option<u16> {
+    let index = system.ports.iter().position(|range| (range.first..=range.last).contains(&arch::CONSOLE_PORT))?;
+    u16::try_from(index).ok()
+}
+
+/// Writes to the console without its server, for when there is none to speak through.
+fn last_words(text: &str) {
+    arch::emergency(EMERGENCY_PORTS.load(Ordering::Relaxed), text);
+}
+
 /// Deletes the capabilities from which new devices could be handed out; what PDs hold of them is kept for restarts.
 fn give_up_authority(system: &spec::System, shared: &Shared) -> Result<(), Failure> {
-    let console = system.ports.iter().position(|range| (range.first..=range.last).contains(&0x3f8));
-    let ports = match console {
-        Some(index) => shared.object(spec::Object::Ports(index as u16))?,
+    let ports = match console_ports(system) {
+        Some(index) => shared.object(spec::Object::Ports(index))?,
         None => 0,
     };
     EMERGENCY_PORTS.store(ports, Ordering::Relaxed);
@@ -166,6 +176,6 @@ fn give_up_authority(system: &spec::System, shared: &Shared) -> Result<(), Failu
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    arch::emergency(EMERGENCY_PORTS.load(Ordering::Relaxed), &format!("\nAlphaOS: the root task failed: {info}.\n"));
+    last_words(&format!("\nAlphaOS: the root task failed: {info}.\n"));
     arch::halt()
 }

@@ -24,6 +24,9 @@ use crate::{
 /// Bytes of a panic message that are kept.
 const PANIC_BYTES: usize = 400;
 
+/// Failures in a row of the console's server after which root does not count on it to tell the person.
+const MUTE_AFTER: u32 = 3;
+
 pub struct Supervisor {
     pub system: System,
     pub payload: &'static [u8],
@@ -104,6 +107,9 @@ impl Supervisor {
                 self.watch.alarm(self.clock.counter_in(delay));
             }
             let times = self.children[pd].life.failures_in_a_row();
+            if times >= MUTE_AFTER && self.drives_console(pd) {
+                crate::last_words(&format!("\nAlphaOS: {name}, which writes to this screen, failed {times} times in a row ({reason}).\n"));
+            }
             self.voice.say(
                 Style::Error,
                 &format!(
@@ -112,6 +118,12 @@ impl Supervisor {
                 ),
             );
         }
+    }
+
+    /// Whether everything that root says goes through this PD.
+    fn drives_console(&self, pd: usize) -> bool {
+        let console = crate::console_ports(&self.system).map(spec::Object::Ports);
+        self.system.pds[pd].caps.iter().any(|cap| Some(cap.object) == console)
     }
 
     /// Whether root's own tick comes from this PD: then nothing but root's alarm will tell when its wait is over.

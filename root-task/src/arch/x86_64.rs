@@ -100,10 +100,12 @@ pub fn fault(fault: KernelFault) -> Option<Fault> {
     })
 }
 
+/// COM1's first port.
+pub const CONSOLE_PORT: u16 = 0x3f8;
+
 /// Writes text to COM1 through the I/O port capability in `ports`, for when nothing else can speak.
 pub fn emergency(ports: Slot, text: &str) {
-    const DATA: u16 = 0x3f8;
-    const LINE_STATUS: u16 = DATA + 5;
+    const LINE_STATUS: u16 = CONSOLE_PORT + 5;
     const TRANSMITTER_EMPTY: u8 = 1 << 5;
     let ports = IoPort(ports);
     for byte in text.bytes() {
@@ -113,9 +115,9 @@ pub fn emergency(ports: Slot, text: &str) {
             }
         }
         if byte == b'\n' {
-            let _ = ports.out8(DATA.into(), b'\r'.into());
+            let _ = ports.out8(CONSOLE_PORT.into(), b'\r'.into());
         }
-        let _ = ports.out8(DATA.into(), byte.into());
+        let _ = ports.out8(CONSOLE_PORT.into(), byte.into());
     }
 }
 

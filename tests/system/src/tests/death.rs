@@ -29,6 +29,7 @@ pub fn tests() -> Vec<Test> {
         tests.push(shared(Shared::Counting, &name, move |person, boot| answering(person, boot, part)));
     }
     tests.push(test("a part that keeps failing is started ever later", backs_off));
+    tests.push(test("a screen that keeps failing is told of without it", mute));
     tests
 }
 
@@ -129,6 +130,29 @@ fn backs_off(world: &World) -> Result<()> {
         ensure!(person.starts(part)? == 4, "/status does not count the starts of {part}");
         ensure!(!person.ask("Hello again!")?.text.is_empty(), "no answer after");
     }
+    person.quit()
+}
+
+/// Serial draws everything, so root says itself why nothing is drawn.
+fn mute(world: &World) -> Result<()> {
+    let boot = world.boot(&Wish::default())?;
+    let mut person = Person::boot(&boot, &Options { open: true, ..limit(300) })?;
+    let signature = Signature::of(&boot, "serial")?;
+    let mark = person.mark();
+    for failure in 1..=3 {
+        kill(&mut person.machine, &signature)?;
+        person.press("ctrl-u")?;
+        let said = if failure < 3 { format!("{failure} times in a row") } else { "which writes to this screen, failed 3 times".into() };
+        // The first time there is no number.
+        let said = if failure == 1 { sentence("serial") } else { said };
+        person.wait_for(mark, &said)?;
+        if failure < 3 {
+            person.wait_printed(mark, "was started again")?;
+        }
+    }
+    person.wait_prompt()?;
+    ensure!(person.starts("serial")? == 4, "/status does not count the starts of serial");
+    ensure!(!person.ask("Hello again!")?.text.is_empty(), "no answer after");
     person.quit()
 }
 
