@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod protocol;
+mod wire;
 
 pub mod display;
 pub mod echo;
@@ -26,12 +27,14 @@ pub use protocol::made;
 pub use protocol::{status, CallError, Reply, Transport, MESSAGE_BYTES};
 
 /// Decodes one ring record. Trailing bytes are an error: a record is exactly one value.
+#[inline]
 pub fn decode<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
-    let mut decoder = postcard::Deserializer::from_bytes(bytes);
+    let mut decoder = wire::Decoder::new(bytes);
     let value = T::deserialize(&mut decoder).map_err(|_| Malformed)?;
-    match decoder.finalize() {
-        Ok([]) => Ok(value),
-        _ => Err(Malformed),
+    if decoder.at_end() {
+        Ok(value)
+    } else {
+        Err(Malformed)
     }
 }
 

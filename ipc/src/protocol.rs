@@ -81,22 +81,9 @@ pub trait Transport {
 #[doc(hidden)]
 pub mod made {
     use super::{status, Reply};
-    use postcard::de_flavors::Slice;
+    pub use crate::wire::Decoder;
     pub use serde::Deserialize;
     use serde::Serialize;
-
-    pub type Decoder<'a> = postcard::Deserializer<'a, Slice<'a>>;
-
-    #[inline]
-    pub fn decoder(bytes: &[u8]) -> Decoder<'_> {
-        Decoder::from_bytes(bytes)
-    }
-
-    /// A request is exactly one value: nothing may follow.
-    #[inline]
-    pub fn at_end(decoder: Decoder<'_>) -> bool {
-        matches!(decoder.finalize(), Ok([]))
-    }
 
     #[inline]
     pub fn refuse(status: u16) -> Reply {
@@ -155,7 +142,7 @@ macro_rules! protocol {
             if version != VERSION {
                 return made::refuse(status::VERSION);
             }
-            let mut decoder = made::decoder(request);
+            let mut decoder = made::Decoder::new(request);
             let Ok(number) = <u32 as made::Deserialize>::deserialize(&mut decoder) else {
                 return made::refuse(status::MALFORMED);
             };
@@ -164,7 +151,8 @@ macro_rules! protocol {
                     $( let Ok($arg) = <$ty as made::Deserialize>::deserialize(&mut decoder) else {
                         return made::refuse(status::MALFORMED);
                     }; )*
-                    if !made::at_end(decoder) {
+                    // A request is exactly one value: nothing may follow.
+                    if !decoder.at_end() {
                         return made::refuse(status::MALFORMED);
                     }
                     made::reply::<$reply>(&server.$method(caller, $( $arg ),*), reply)
