@@ -1,7 +1,7 @@
 //! Values to and from the thread's IPC buffer, without bytes in between that nobody reads.
 
 use crate::REGISTERS;
-use core::{mem::MaybeUninit, ptr, slice};
+use core::{ptr, slice};
 use postcard::{ser_flavors::Flavor, Error};
 use sel4::{Message, MAX_WORDS};
 use serde::Serialize;
@@ -86,28 +86,23 @@ unsafe fn encode<T: Serialize>(value: &T, first: *mut u64) -> Option<(usize, [u6
     Some((length, unsafe { first.cast::<[u64; REGISTERS]>().read() }))
 }
 
-/// Hands over the `length` bytes of a message that came in, copied out of the buffer.
+/// Hands over the `length` bytes of a message that came in, where they lie: `f` makes no system call, so nobody writes
+/// to the buffer while it looks.
 #[inline]
 pub fn read<R>(message: &Message, length: usize, f: impl FnOnce(&[u8]) -> R) -> R {
-    // SAFETY: as above.
-    unsafe { copied(&message.mr, &raw const (*sel4::ipc_buffer()).msg as *const u64, length, f) }
+    // SAFETY: the thread's own buffer, of which nobody keeps a reference.
+    unsafe { whole(&message.mr, &raw mut (*sel4::ipc_buffer()).msg as *mut u64, length, f) }
 }
 
 /// # Safety
-/// `first` must point at [`MAX_WORDS`] words.
+/// As for [`Words::new`], and nobody else may write to the words while `f` looks at them.
 #[inline]
-unsafe fn copied<R>(registers: &[u64; REGISTERS], first: *const u64, length: usize, f: impl FnOnce(&[u8]) -> R) -> R {
-    let length = length.min(8 * MAX_WORDS);
-    let mut words = [MaybeUninit::<u64>::uninit(); MAX_WORDS];
-    for (word, register) in words.iter_mut().zip(registers) {
-        word.write(*register);
+unsafe fn whole<R>(registers: &[u64; REGISTERS], first: *mut u64, length: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+    // SAFETY: the buffer has more words, and every byte of it is one.
+    unsafe {
+        first.cast::<[u64; REGISTERS]>().write(*registers);
+        f(slice::from_raw_parts(first.cast(), length.min(8 * MAX_WORDS)))
     }
-    for i in REGISTERS..length.div_ceil(8) {
-        // SAFETY: the buffer has as many words.
-        words[i].write(unsafe { first.add(i).read() });
-    }
-    // SAFETY: all words that these bytes lie in were written.
-    f(unsafe { slice::from_raw_parts(words.as_ptr().cast(), length) })
 }
 
 /// The words of a message, as bytes.
@@ -129,12 +124,8 @@ pub fn bytes_mut(words: &mut [u64; MAX_WORDS]) -> &mut [u8; 8 * MAX_WORDS] {
 pub fn take(message: &Message, length: usize, words: &mut [u64; MAX_WORDS]) {
     words[..REGISTERS].copy_from_slice(&message.mr);
     if length > 8 * REGISTERS {
-        // SAFETY: the thread's own buffer.
-        let first = unsafe { &raw const (*sel4::ipc_buffer()).msg as *const u64 };
-        for (i, word) in words.iter_mut().enumerate().take(length.div_ceil(8)).skip(REGISTERS) {
-            // SAFETY: it has as many words.
-            *word = unsafe { first.add(i).read() };
-        }
+        // SAFETY: the thread's own buffer, which has as many words.
+        unsafe { copy_rest(&raw const (*sel4::ipc_buffer()).msg as *const u64, words.as_mut_ptr(), length) }
     }
 }
 
@@ -146,14 +137,32 @@ pub fn put(words: &mut [u64; MAX_WORDS], length: usize) -> [u64; REGISTERS] {
         *last &= (1 << (8 * (length % 8))) - 1;
     }
     if length > 8 * REGISTERS {
-        // SAFETY: the thread's own buffer.
-        let first = unsafe { &raw mut (*sel4::ipc_buffer()).msg as *mut u64 };
-        for (i, word) in words.iter().enumerate().take(length.div_ceil(8)).skip(REGISTERS) {
-            // SAFETY: it has as many words.
-            unsafe { first.add(i).write(*word) }
-        }
+        // SAFETY: as above.
+        unsafe { copy_rest(words.as_ptr(), &raw mut (*sel4::ipc_buffer()).msg as *mut u64, length) }
     }
     [words[0], words[1], words[2], words[3]]
+}
+
+/// Words that [`copy_rest`] copies together.
+const GROUP: usize = 4;
+const _: () = assert!((MAX_WORDS - REGISTERS) % GROUP == 0);
+
+/// Copies the words behind those that travel in registers, up to `length` bytes of a message, and what is left of the
+/// last group: it stays in this PD, for only the message's own words are sent.
+///
+/// # Safety
+/// Both must point at [`MAX_WORDS`] words, of which those at `to` may be written to.
+#[inline]
+unsafe fn copy_rest(from: *const u64, to: *mut u64, length: usize) {
+    let mut at = REGISTERS;
+    while 8 * at < length.min(8 * MAX_WORDS) {
+        for i in at..at + GROUP {
+            // SAFETY: the last group ends with the last word. Volatile, or this becomes a call of `memcpy`, which takes
+            // longer than most messages.
+            unsafe { to.add(i).write_volatile(from.add(i).read()) }
+        }
+        at += GROUP;
+    }
 }
 
 #[cfg(test)]
@@ -180,7 +189,22 @@ mod tests {
                 assert_eq!(words[used - 1] >> (8 * (bytes % 8)), 0, "stale bytes in the last word");
             }
             assert!(words[used..].iter().all(|word| *word == u64::MAX));
-            unsafe { copied(&registers, words.as_ptr(), bytes, |back| assert_eq!(back, expected)) };
+            // Words that travelled in registers are not in the buffer.
+            words[..REGISTERS].fill(u64::MAX);
+            unsafe { whole(&registers, words.as_mut_ptr(), bytes, |back| assert_eq!(back, expected)) };
+        }
+    }
+
+    #[test]
+    fn a_copy_has_all_of_the_message_and_ends_with_the_buffer() {
+        let from: [u64; MAX_WORDS] = core::array::from_fn(|i| i as u64 + 1);
+        for length in 8 * REGISTERS + 1..=8 * MAX_WORDS + 20 {
+            let mut to = [0; MAX_WORDS + 1];
+            unsafe { copy_rest(from.as_ptr(), to.as_mut_ptr(), length) };
+            let words = length.div_ceil(8).min(MAX_WORDS);
+            assert_eq!(to[REGISTERS..words], from[REGISTERS..words]);
+            assert_eq!(to[..REGISTERS], [0; REGISTERS]);
+            assert_eq!(to[MAX_WORDS], 0, "written behind the buffer");
         }
     }
 

@@ -144,7 +144,7 @@ impl Transport for Client {
         call(self.0, version, request, reply).map(|(status, bytes)| Reply { status, bytes })
     }
 
-    /// Encodes straight into the IPC buffer, and decodes from a copy of no more than came back.
+    /// Encodes straight into the IPC buffer and decodes from there: a value that is encoded or decoded makes no system call.
     #[inline]
     fn exchange<Q: Serialize, A: DeserializeOwned>(&mut self, version: u16, request: &Q) -> Result<A, CallError> {
         let (length, mr) = buffer::write(request).ok_or(CallError::TooLong)?;
