@@ -39,8 +39,10 @@ pub fn decode<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malfo
 }
 
 /// Encodes one ring record into `buffer`; `None` if it does not fit.
+#[inline]
 pub fn encode<'a, T: serde::Serialize>(value: &T, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
-    postcard::to_slice(value, buffer).ok().map(|bytes| &*bytes)
+    let left = postcard::serialize_with_flavor(value, wire::Room::new(buffer)).ok()?;
+    buffer.get(..buffer.len() - left)
 }
 
 /// Bytes that are no value of the expected type.

@@ -1,75 +1,12 @@
 //! Values to and from the thread's IPC buffer, without bytes in between that nobody reads.
 
 use crate::REGISTERS;
-use core::{ptr, slice};
-use postcard::{ser_flavors::Flavor, Error};
+use core::slice;
 use sel4::{Message, MAX_WORDS};
 use serde::Serialize;
 
 // A message's bytes are the words' bytes in memory, first byte lowest.
 const _: () = assert!(cfg!(target_endian = "little"));
-
-/// Writes to the message words of an IPC buffer as if none of them travelled in registers.
-struct Words {
-    first: *mut u64,
-    next: *mut u8,
-    /// Behind the last byte.
-    end: *mut u8,
-}
-
-impl Words {
-    /// # Safety
-    /// `first` must point at [`MAX_WORDS`] words that may be written to as long as this lives.
-    unsafe fn new(first: *mut u64) -> Words {
-        Words { first, next: first.cast(), end: unsafe { first.add(MAX_WORDS).cast() } }
-    }
-}
-
-impl Flavor for Words {
-    /// Bytes written.
-    type Output = usize;
-
-    #[inline]
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        if self.next == self.end {
-            return Err(Error::SerializeBufferFull);
-        }
-        // SAFETY: inside the buffer.
-        unsafe {
-            self.next.write(byte);
-            self.next = self.next.add(1);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if bytes.len() > self.end as usize - self.next as usize {
-            return Err(Error::SerializeBufferFull);
-        }
-        // SAFETY: it fits, and nobody else has a reference to the buffer.
-        unsafe {
-            match bytes {
-                // Nearly every number comes this way: spare it the call.
-                [byte] => self.next.write(*byte),
-                _ => ptr::copy_nonoverlapping(bytes.as_ptr(), self.next, bytes.len()),
-            }
-            self.next = self.next.add(bytes.len());
-        }
-        Ok(())
-    }
-
-    /// Clears the rest of the last word, so that nothing else leaves the PD in it.
-    #[inline]
-    fn finalize(self) -> postcard::Result<usize> {
-        let bytes = self.next as usize - self.first as usize;
-        if bytes % 8 != 0 {
-            // SAFETY: inside the buffer, which ends with a whole word.
-            unsafe { *self.first.add(bytes / 8) &= (1 << (8 * (bytes % 8))) - 1 }
-        }
-        Ok(bytes)
-    }
-}
 
 /// Encodes a value. Gives its length in bytes and the words that travel in registers; `None` if it is too long.
 #[inline]
@@ -79,11 +16,19 @@ pub fn write<T: Serialize>(value: &T) -> Option<(usize, [u64; REGISTERS])> {
 }
 
 /// # Safety
-/// As for [`Words::new`].
+/// `first` must point at [`MAX_WORDS`] words to which nobody else has a reference.
 #[inline]
 unsafe fn encode<T: Serialize>(value: &T, first: *mut u64) -> Option<(usize, [u64; REGISTERS])> {
-    let length = postcard::serialize_with_flavor(value, unsafe { Words::new(first) }).ok()?;
-    Some((length, unsafe { first.cast::<[u64; REGISTERS]>().read() }))
+    // SAFETY: every byte of a word is one.
+    let length = ipc::encode(value, unsafe { slice::from_raw_parts_mut(first.cast(), 8 * MAX_WORDS) })?.len();
+    // SAFETY: inside the buffer, which ends with a whole word.
+    unsafe {
+        if length % 8 != 0 {
+            // Nothing else leaves the PD in the last word.
+            *first.add(length / 8) &= (1 << (8 * (length % 8))) - 1;
+        }
+        Some((length, first.cast::<[u64; REGISTERS]>().read()))
+    }
 }
 
 /// Hands over the `length` bytes of a message that came in, where they lie: `f` makes no system call, so nobody writes
@@ -95,7 +40,7 @@ pub fn read<R>(message: &Message, length: usize, f: impl FnOnce(&[u8]) -> R) -> 
 }
 
 /// # Safety
-/// As for [`Words::new`], and nobody else may write to the words while `f` looks at them.
+/// As for [`encode`].
 #[inline]
 unsafe fn whole<R>(registers: &[u64; REGISTERS], first: *mut u64, length: usize, f: impl FnOnce(&[u8]) -> R) -> R {
     // SAFETY: the buffer has more words, and every byte of it is one.
