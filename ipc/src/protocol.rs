@@ -42,6 +42,7 @@ pub enum CallError {
 }
 
 impl CallError {
+    #[cold]
     pub fn from_status(status: u16) -> Self {
         match status {
             status::VERSION => CallError::Version,

@@ -19,7 +19,10 @@ impl<'a> Room<'a> {
 
     #[inline]
     fn take(&mut self, count: usize) -> Result<&'a mut [u8]> {
-        let (taken, rest) = mem::take(&mut self.rest).split_at_mut_checked(count).ok_or(Error::SerializeBufferFull)?;
+        if count > self.rest.len() {
+            return Err(Error::SerializeBufferFull);
+        }
+        let (taken, rest) = mem::take(&mut self.rest).split_at_mut(count);
         self.rest = rest;
         Ok(taken)
     }

@@ -203,6 +203,7 @@ impl Server {
     /// Sends the answer that is due, if any, and waits for what comes next, in one system call. A call that was not
     /// answered is refused.
     #[allow(clippy::should_implement_trait)] // it never ends
+    #[inline] // a server has one such loop
     pub fn next(&mut self) -> Event {
         loop {
             let message = match core::mem::replace(&mut self.state, State::Idle) {
@@ -229,6 +230,7 @@ impl Server {
 
     /// Answers the call that [`Server::next`] gave: `answer` gets the protocol's version, the request and the space for
     /// the reply. It goes out with the next [`Server::next`], or at once with [`Server::flush`].
+    #[inline]
     pub fn answer(&mut self, answer: impl FnOnce(u16, &[u8], &mut [u8]) -> Reply) {
         if let State::Asked { version, length } = self.state {
             let request = &buffer::bytes(&self.request)[..length];
