@@ -4,7 +4,7 @@ use crate::layout;
 use alloc::{format, string::String};
 use core::hint::black_box;
 use pd::time::ticks;
-use rpc_protocol::{Client, Text, HEAD_BYTES, LEAVE};
+use rpc_protocol::{Client, Text, HEAD_BYTES, LEAVE, LENGTHS, SHORTEST};
 use sel4::{Endpoint, MessageInfo};
 
 /// The first rounds warm caches and translations.
@@ -21,7 +21,8 @@ pub fn run(say: &mut impl FnMut(String)) {
                 say(format!("call {kind} {bytes} {} {ticks} {CALLS}", round - WARM));
             }
         };
-        for bytes in [8, 32, 64] {
+        tell("typed", SHORTEST, time(|| client.nothing().expect("an empty reply")));
+        for bytes in LENGTHS.into_iter().filter(|bytes| *bytes > SHORTEST) {
             let text: Text = core::iter::repeat_n('x', bytes - HEAD_BYTES).collect();
             tell(
                 "typed",
@@ -33,8 +34,8 @@ pub fn run(say: &mut impl FnMut(String)) {
             );
         }
         client.bare().expect("the server goes over to bare messages");
-        for words in [1, 4, 8] {
-            tell("bare", 8 * words, time(|| bare(endpoint, words)));
+        for bytes in LENGTHS {
+            tell("bare", bytes, time(|| bare(endpoint, bytes.div_ceil(8))));
         }
         endpoint.call(MessageInfo::new(LEAVE, 0), [0; 4]);
     }

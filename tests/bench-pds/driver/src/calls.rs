@@ -8,7 +8,7 @@ pub const LAYOUT: &str = "tests/bench-pds/layout";
 /// At most this many times a bare call of as many words.
 pub const BAR: f64 = 1.3;
 
-/// Ticks for a call, there and back: the median round.
+/// Ticks for a call, there and back: the median round. The shortest typed call, of one byte, has an empty reply.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
     pub bytes: u64,

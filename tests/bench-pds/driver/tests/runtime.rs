@@ -2,10 +2,6 @@
 
 use rpc_bench::{alpha::qemu::Accel, build, calls, run, said, Result};
 
-/// What a typed call of 64 bytes may cost, in bare ones: what was reached and a little more. The bar itself is
-/// [`calls::BAR`]; docs/writing-a-server.md says what stands between them.
-const REACHED: f64 = 1.6;
-
 /// Memory for bookkeeping: each block of 1 KiB has some, and so has the list of blocks.
 const MOST_OF_A_HEAP: f64 = 0.75;
 
@@ -58,6 +54,7 @@ fn the_runtime_keeps_its_promises() -> Result<()> {
     let costs = calls::costs(&lines)?;
     let cost = |bytes| costs.iter().find(|cost| cost.bytes == bytes).copied().expect("a cost for every length");
     assert!(cost(8).bare < 0.5 * cost(64).bare && cost(32).bare < 0.5 * cost(64).bare, "{costs:?}");
-    assert!(cost(64).ratio() < REACHED, "{costs:?}");
+    // Counted instructions do not depend on the machine, so the bar is a test.
+    assert!(cost(64).ratio() <= calls::BAR, "{costs:?}");
     Ok(())
 }

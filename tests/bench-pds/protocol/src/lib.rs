@@ -8,6 +8,11 @@ pub const HEAD_BYTES: usize = 3;
 
 pub type Text = heapless::String<61>;
 
+/// Bytes of the messages that are measured. Of one byte is the shortest request: it says which it is, and its reply is
+/// empty. The others are echoes.
+pub const SHORTEST: usize = 1;
+pub const LENGTHS: [usize; 4] = [SHORTEST, 8, 32, 64];
+
 /// Label of a bare message after which the server goes back to typed ones.
 pub const LEAVE: u64 = 1;
 
@@ -28,6 +33,8 @@ ipc::protocol! {
     version 1;
     /// Gives back what it was given.
     Echo echo(number: u8, text: Text) -> (u8, u8, Text);
+    /// Nothing there, nothing back.
+    Nothing nothing() -> ();
     /// From here on bare messages are answered, until one is labelled [`LEAVE`].
     Bare bare() -> ();
     /// Fills the heap.
@@ -46,9 +53,11 @@ mod tests {
 
     #[test]
     fn messages_are_as_long_as_the_measurement_says() {
-        for bytes in [8, 32, 64] {
+        let mut buffer = [0; 128];
+        assert_eq!(ipc::encode(&Request::Nothing {}, &mut buffer).unwrap().len(), SHORTEST);
+        assert_eq!(ipc::encode(&(), &mut buffer).unwrap().len(), 0);
+        for bytes in LENGTHS.into_iter().filter(|bytes| *bytes > SHORTEST) {
             let text = Text::try_from("x".repeat(bytes - HEAD_BYTES).as_str()).unwrap();
-            let mut buffer = [0; 128];
             let request = Request::Echo { number: 7, text: text.clone() };
             assert_eq!(ipc::encode(&request, &mut buffer).unwrap().len(), bytes);
             assert_eq!(ipc::encode(&(7u8, 7u8, text), &mut buffer).unwrap().len(), bytes);

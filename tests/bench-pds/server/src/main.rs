@@ -26,6 +26,8 @@ impl rpc_protocol::Server for Core {
         (number, number, text)
     }
 
+    fn nothing(&mut self, _caller: u64) {}
+
     fn bare(&mut self, _caller: u64) {
         self.bare = true;
     }

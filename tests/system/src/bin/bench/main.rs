@@ -15,10 +15,10 @@ use linux::Linux;
 use llama_build::Flavour;
 use llama_tests::gguf;
 use report::{at_most, count, mib, reaches, show, Report};
+use rpc_bench::calls;
 use run::Talk;
 use stats::{median, ratio};
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::BufWriter,
     path::{Path, PathBuf},
@@ -35,7 +35,6 @@ const SHORT_QUESTION: &str = "Hello!";
 
 struct Bench {
     tree: Tree,
-    toolchain: Toolchain,
     programs: Programs,
     linux: Linux,
     quick: bool,
@@ -72,7 +71,7 @@ fn start() -> Result<()> {
     let llama = alpha::build::llama(&tree, &toolchain, Flavour::Linux, &mut progress).map_err(say)?;
     progress.finish();
     let linux = Linux::prepare(&tree.build_dir().join("bench/linux"), llama)?;
-    let mut bench = Bench { tree, toolchain, programs, linux, quick: flag("--quick"), report: Report::default() };
+    let mut bench = Bench { tree, programs, linux, quick: flag("--quick"), report: Report::default() };
     if chosen("speed") {
         bench.speed()?;
     }
@@ -304,77 +303,56 @@ impl Bench {
         Ok(())
     }
 
-    /// An image with two more programs, which call each other and say how long it took.
+    /// The layout of tests/bench-pds, whose programs call each other and say how long it took.
     fn calls(&mut self) -> Result<()> {
         let folder = self.tree.build_dir().join("bench/calls");
-        let layout = folder.join("layout");
-        fs::create_dir_all(&layout)?;
-        let release = self.tree.root.join("root-task/layout");
-        for entry in fs::read_dir(&release)?.flatten() {
-            fs::copy(entry.path(), layout.join(entry.file_name()))?;
-        }
-        let system = fs::read_to_string(release.join("system.toml"))?;
-        let more = fs::read_to_string(self.tree.root.join("tests/rpc/layout.toml"))?;
-        let list = "pds = [";
-        if system.matches(list).count() != 1 {
-            return Err(Failure::new("the layout does not have one list of PDs, so the bench cannot add to it"));
-        }
-        let system = system.replace(list, &format!("{list}\"rpc-bench-client\", \"rpc-bench-server\", "));
-        fs::write(layout.join("system.toml"), format!("{system}\n{more}"))?;
-        // The programs are compiled against their layout, so this one has a build folder of its own.
-        std::env::set_var("ALPHA_LAYOUT_DIR", &layout);
         let cache = self.tree.cache();
-        std::env::set_var("ALPHA_BUILD", folder.join("build"));
-        let made = self.call_image(&cache);
+        // Programs are compiled against their layout, so these have a build folder of their own.
+        std::env::set_var("ALPHA_BUILD", &folder);
+        let boot = self.call_image(&cache);
         std::env::remove_var("ALPHA_LAYOUT_DIR");
         std::env::remove_var("ALPHA_BUILD");
-        let boot = made?;
-        let cycles = run::calls(&boot, Accel::Tcg)?;
-        let instructions = run::calls(&boot, Accel::Icount(0))?;
-        let value = |of: &BTreeMap<String, f64>, name: &str| of.get(name).copied().unwrap_or(f64::NAN);
-        let names = [
-            ("typed-64", "typed, 64 bytes each way"),
-            ("bare-64", "bare, 8 words each way"),
-            ("bare-32", "bare, 4 words each way"),
-            ("typed-shortest", "typed, shortest"),
-            ("bare-8", "bare, 1 word each way"),
-        ];
-        let rows: Vec<_> = names
+        let boot = boot?;
+        let failed = |error: Box<dyn std::error::Error>| Failure::new(error.to_string());
+        let measure = |accel| calls::costs(&rpc_bench::run(&boot, accel).map_err(failed)?).map_err(failed);
+        let cycles = measure(Accel::Tcg)?;
+        let instructions = measure(Accel::Icount(0))?;
+        let rows: Vec<_> = instructions
             .iter()
-            .map(|(name, what)| vec![(*what).into(), count(value(&instructions, name)), count(value(&cycles, name))])
+            .zip(&cycles)
+            .map(|(i, c)| {
+                let figures = [i.typed, i.bare, c.typed, c.bare].map(count);
+                [vec![i.bytes.to_string()], figures.to_vec(), vec![format!("{:.2}x, {:.2}x", i.ratio(), c.ratio())]].concat()
+            })
             .collect();
-        let by = |of: &BTreeMap<String, f64>| ratio(&[(value(of, "typed-64"), value(of, "bare-64"))]);
         self.report.heading("Calls");
         self.report.paragraph(
             "A call and its reply between two programs of different address spaces on one core: through a protocol, and \
-             as bare as the kernel has it. Medians of ten rounds of 4000 calls; cycles are those of the processor's \
-             counter.",
+             as bare as the kernel has it with as many words. Medians of ten rounds of 2000 calls; cycles are those of \
+             the processor's counter. The call of one byte has an empty reply.",
         );
-        self.report.table(&["round trip", "instructions", "cycles"], &rows);
+        let heads = ["bytes each way", "typed, instructions", "bare", "typed, cycles", "bare", "typed to bare"];
+        self.report.table(&heads, &rows);
+        let longest = |costs: &[calls::Cost]| {
+            let ratio = ratio(&costs.last().map(|cost| (cost.typed, cost.bare)).into_iter().collect::<Vec<_>>());
+            format!("{:.2}x ({})", ratio.mean, at_most(&ratio, calls::BAR))
+        };
         self.report.paragraph(&format!(
-            "Typed to bare, 64 bytes: {:.2}x in instructions ({}), {:.2}x in cycles ({}). Shortest typed call to bare one: \
-             {:.2}x in instructions.",
-            by(&instructions).mean,
-            at_most(&by(&instructions), 1.3),
-            by(&cycles).mean,
-            at_most(&by(&cycles), 1.3),
-            value(&instructions, "typed-shortest") / value(&instructions, "bare-8"),
+            "Typed to bare, 64 bytes: {} in instructions, {} in cycles.",
+            longest(&instructions),
+            longest(&cycles),
         ));
         Ok(())
     }
 
     fn call_image(&self, cache: &Path) -> Result<Boot> {
-        // Kernel and llama do not depend on the layout: share what is built.
+        // The kernel does not depend on the layout: share what is built.
         let link = self.tree.cache();
         if !link.exists() {
             fs::create_dir_all(link.parent().unwrap_or(Path::new(".")))?;
             std::os::unix::fs::symlink(cache, &link)?;
         }
-        let mut progress = Progress::new();
-        let programs = Programs::build(&self.tree, &self.toolchain, Variant::Release, &mut progress);
-        progress.finish();
-        let wish = Wish { cores: 1, ..Wish::default() };
-        alpha::image::make(&self.tree, &programs.map_err(say)?, &wish).map_err(say)
+        rpc_bench::build(calls::LAYOUT).map_err(|error| Failure::new(error.to_string()))
     }
 
     fn image(&mut self) -> Result<()> {

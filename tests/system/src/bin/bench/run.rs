@@ -2,9 +2,7 @@
 //! what the person waits for.
 
 use alpha::{qemu::Accel, Boot};
-use crate::stats::median;
 use std::{
-    collections::BTreeMap,
     fs,
     time::{Duration, Instant},
 };
@@ -275,24 +273,6 @@ impl Counter {
         let value = text.rsplit("0x").next().and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
         value.ok_or_else(|| Failure::new(format!("QEMU does not show the timer: {text}")))
     }
-}
-
-/// The image of the call benchmark: what each kind of call took, the median of its rounds.
-pub fn calls(boot: &Boot, accel: Accel) -> Result<BTreeMap<String, f64>> {
-    let machine = Machine::start(boot, &options(accel))?;
-    machine.terminal.wait_printed(Mark::default(), "rpc done")?;
-    let printed = machine.terminal.look(|view| view.printed_since(Mark::default()));
-    ensure!(printed.contains("rpc done, 0 failed"), "calls failed:\n{printed}");
-    let mut rounds: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for line in printed.lines() {
-        let Some((_, rest)) = line.split_once("rpc ") else { continue };
-        if let [name, _, ticks, calls] = rest.split_whitespace().collect::<Vec<_>>()[..] {
-            if let (Ok(ticks), Ok(calls)) = (ticks.parse::<f64>(), calls.parse::<f64>()) {
-                rounds.entry(name.into()).or_default().push(ticks / calls);
-            }
-        }
-    }
-    Ok(rounds.into_iter().map(|(name, values)| (name, median(&values))).collect())
 }
 
 /// `/status` right after the start.
