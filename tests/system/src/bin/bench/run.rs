@@ -3,6 +3,7 @@
 
 use alpha::{qemu::Accel, Boot};
 use std::{
+    collections::BTreeMap,
     fs,
     time::{Duration, Instant},
 };
