@@ -180,7 +180,7 @@ fn is_ascii(bytes: &[u8]) -> bool {
 
 #[inline]
 fn ascii_chunk<const N: usize>(bytes: &[u8; N]) -> bool {
-    const { assert!(N % 8 == 0) };
+    const { assert!(N.is_multiple_of(8)) };
     let words = bytes.as_chunks::<8>().0.iter();
     words.fold(0, |all, word| all | u64::from_ne_bytes(*word)) & 0x8080_8080_8080_8080 == 0
 }

@@ -90,7 +90,7 @@ pub fn put(words: &mut [u64; MAX_WORDS], length: usize) -> [u64; REGISTERS] {
 
 /// Words that [`copy_rest`] copies together.
 const GROUP: usize = 4;
-const _: () = assert!((MAX_WORDS - REGISTERS) % GROUP == 0);
+const _: () = assert!((MAX_WORDS - REGISTERS).is_multiple_of(GROUP));
 
 /// Copies the words behind those that travel in registers, up to `length` bytes of a message, and what is left of the
 /// last group: it stays in this PD, for only the message's own words are sent.
