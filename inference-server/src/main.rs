@@ -17,7 +17,7 @@ extern crate alloc;
 use alloc::{vec, vec::Vec};
 use inference_core::{Candidate, Inference, Start};
 use pd::rpc::{Event, Server};
-use pd::{time::now_us, PopError, PushError, RingIn, RingOut};
+use pd::{time::now_us, PopError, RingIn, RingOut};
 
 pd::layout!("inference");
 pd::main!(run);
@@ -108,38 +108,26 @@ impl Rings {
     fn give(&mut self, inference: &mut Inference) -> bool {
         let mut any = false;
         while let Some(command) = inference.next_command() {
-            if !send(&mut self.commands, command, &mut self.record) {
+            if !self.commands.offer(ipc::encode(command, &mut self.record)) {
                 break;
             }
             inference.command_sent();
             any = true;
         }
         while let Some(event) = inference.next_event() {
-            if !send(&mut self.tokens, event, &mut self.record) {
+            if !self.tokens.offer(ipc::encode(event, &mut self.record)) {
                 break;
             }
             inference.event_sent();
             any = true;
         }
         while let Some(item) = inference.next_shown() {
-            if !send(&mut self.display, item, &mut self.record) {
+            if !self.display.offer(ipc::encode(item, &mut self.record)) {
                 break;
             }
             inference.shown();
             any = true;
         }
         any
-    }
-}
-
-/// False if there is no room now. What will never fit is dropped, and that is a fault of ours.
-fn send(ring: &mut RingOut, item: &impl serde::Serialize, record: &mut [u8]) -> bool {
-    match ipc::encode(item, record).map(|bytes| ring.push(&[bytes])) {
-        Some(Err(PushError::Full | PushError::BadTail)) => false,
-        Some(Ok(())) => true,
-        Some(Err(PushError::TooLong)) | None => {
-            log::error!("a record did not fit");
-            true
-        }
     }
 }

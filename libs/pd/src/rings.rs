@@ -46,6 +46,19 @@ impl RingOut {
         self.producer.push(parts)
     }
 
+    /// Writes a record that was encoded (`None`: it did not fit into its buffer) and rings. False if there is no room
+    /// now; what will never fit is dropped with a line in the log, and that is a fault of the caller.
+    pub fn offer(&mut self, record: Option<&[u8]>) -> bool {
+        match record.map(|bytes| self.push(&[bytes])) {
+            Some(Err(PushError::Full | PushError::BadTail)) => false,
+            Some(Ok(())) => true,
+            Some(Err(PushError::TooLong)) | None => {
+                log::error!("a record did not fit");
+                true
+            }
+        }
+    }
+
     /// Rings the consumer's doorbell, if it has one.
     #[inline]
     pub fn ring(&self) {

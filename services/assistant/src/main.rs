@@ -17,7 +17,7 @@ use alloc::{vec, vec::Vec};
 use assistant_core::Assistant;
 use ipc::inference::call::Client;
 use ipc::{inference, prompts};
-use pd::{time::now_us, Notification, PopError, PushError, RingIn, RingOut};
+use pd::{time::now_us, Notification, PopError, RingIn, RingOut};
 
 pd::layout!("assistant");
 pd::main!(run);
@@ -96,31 +96,19 @@ impl Rings {
     fn give(&mut self, assistant: &mut Assistant) -> bool {
         let mut any = false;
         while let Some(request) = assistant.next_request() {
-            if !send(&mut self.requests, request, &mut self.record) {
+            if !self.requests.offer(ipc::encode(request, &mut self.record)) {
                 break;
             }
             assistant.request_sent();
             any = true;
         }
         while let Some(item) = assistant.next_shown() {
-            if !send(&mut self.display, item, &mut self.record) {
+            if !self.display.offer(ipc::encode(item, &mut self.record)) {
                 break;
             }
             assistant.shown();
             any = true;
         }
         any
-    }
-}
-
-/// False if there is no room now. What will never fit is dropped, and that is a fault of ours.
-fn send(ring: &mut RingOut, item: &impl serde::Serialize, record: &mut [u8]) -> bool {
-    match ipc::encode(item, record).map(|bytes| ring.push(&[bytes])) {
-        Some(Err(PushError::Full | PushError::BadTail)) => false,
-        Some(Ok(())) => true,
-        Some(Err(PushError::TooLong)) | None => {
-            log::error!("a record did not fit");
-            true
-        }
     }
 }

@@ -28,19 +28,12 @@ fn run(start: &'static pd::Start) -> ! {
     loop {
         let Event::Call { caller } = server.next() else { continue };
         server.answer(|version, request, reply| ipc::router::dispatch(&mut router, caller, version, request, reply));
+        // Both rings lose the oldest rather than make router wait.
         for item in router.prompts() {
-            send(&mut prompts, &item, &mut record);
+            prompts.offer(ipc::encode(&item, &mut record));
         }
         for item in router.display() {
-            send(&mut display, &item, &mut record);
+            display.offer(ipc::encode(&item, &mut record));
         }
-    }
-}
-
-/// Both rings lose the oldest rather than make router wait.
-fn send(ring: &mut RingOut, item: &impl serde::Serialize, record: &mut [u8]) {
-    let sent = ipc::encode(item, record).map(|bytes| ring.push(&[bytes]));
-    if !matches!(sent, Some(Ok(()))) {
-        log::error!("a record did not fit: {sent:?}");
     }
 }
