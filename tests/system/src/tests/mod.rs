@@ -29,7 +29,16 @@ pub struct Test {
     pub run: Box<dyn Fn(&World) -> Result<()>>,
 }
 
+/// A test that boots what it needs.
 fn test(name: &str, run: impl Fn(&World) -> Result<()> + 'static) -> Test {
+    alone_or_shared(name, move |world| {
+        // Only one machine at a time: the one that the last test has left ends here.
+        drop(world.shared.take());
+        run(world)
+    })
+}
+
+fn alone_or_shared(name: &str, run: impl Fn(&World) -> Result<()> + 'static) -> Test {
     Test { name: name.into(), run: Box::new(run) }
 }
 
@@ -57,8 +66,8 @@ pub type Machine = (Shared, Person, Boot);
 const VERBATIM: &str = "Grüße, 日本 and 😀done.";
 
 fn shared(which: Shared, name: &str, run: impl Fn(&mut Person, &Boot) -> Result<()> + 'static) -> Test {
-    test(name, move |world| {
-        // Only one machine at a time: another one ends here.
+    alone_or_shared(name, move |world| {
+        // Another one ends here.
         let kept = world.shared.take().filter(|(kind, ..)| *kind == which);
         let (_, mut person, boot) = match kept {
             Some(machine) => machine,
