@@ -2,7 +2,7 @@
 //!
 //!     bench [--quick] [--print] [PART...]
 //!
-//! Parts: speed, start, instructions, memory, calls, image. `--print` writes the page to standard output only; so does
+//! Parts: image, calls, start, memory, speed, instructions. `--print` writes the page to standard output only; so does
 //! a run of some parts.
 
 mod linux;
@@ -27,7 +27,7 @@ use std::{
 };
 use system_tests::{Failure, Result};
 
-const PARTS: [&str; 6] = ["speed", "start", "instructions", "memory", "calls", "image"];
+const PARTS: [&str; 6] = ["image", "calls", "start", "memory", "speed", "instructions"];
 /// What both are asked; long enough to see how fast a prompt is read.
 const QUESTION: &str = "Please explain to me in a few sentences how the parts of this system are kept apart from each \
 other, what each of them may touch, and what happens to a conversation when one of them stops working.";
@@ -72,23 +72,20 @@ fn start() -> Result<()> {
     progress.finish();
     let linux = Linux::prepare(&tree.build_dir().join("bench/linux"), llama)?;
     let mut bench = Bench { tree, programs, linux, quick: flag("--quick"), report: Report::default() };
-    if chosen("speed") {
-        bench.speed()?;
-    }
-    if chosen("start") {
-        bench.starting()?;
-    }
-    if chosen("instructions") {
-        bench.instructions()?;
-    }
-    if chosen("memory") {
-        bench.memory()?;
-    }
-    if chosen("calls") {
-        bench.calls()?;
-    }
-    if chosen("image") {
-        bench.image()?;
+    let measures: [(&str, fn(&mut Bench) -> Result<()>); 6] = [
+        ("image", Bench::image),
+        ("calls", Bench::calls),
+        ("start", Bench::starting),
+        ("memory", Bench::memory),
+        ("speed", Bench::speed),
+        ("instructions", Bench::instructions),
+    ];
+    for (part, measure) in measures {
+        if chosen(part) {
+            measure(&mut bench)?;
+            // What a long run has, if it is ended by hand.
+            fs::write(bench.tree.build_dir().join("bench/so-far.md"), bench.page(begun))?;
+        }
     }
     let page = bench.page(begun);
     print!("{page}");
@@ -104,9 +101,11 @@ fn start() -> Result<()> {
 struct Subject {
     name: &'static str,
     file: PathBuf,
+    /// What is asked where speed is measured.
+    question: &'static str,
     tokens: u32,
     tokens_counted: u32,
-    /// Runs of each guest; fewer where one takes a minute.
+    /// Runs of each guest; fewer where one takes a minute or more.
     pairs: usize,
 }
 
@@ -120,7 +119,7 @@ impl Bench {
     }
 
     fn small(&self) -> Subject {
-        Subject { name: "alpha-small", file: self.tree.default_model(), tokens: 48, tokens_counted: 24, pairs: 8 }
+        Subject { name: "alpha-small", file: self.tree.default_model(), question: QUESTION, tokens: 48, tokens_counted: 24, pairs: 8 }
     }
 
     /// Random weights in the shape of a model of half a billion parameters.
@@ -131,7 +130,7 @@ impl Bench {
             fs::create_dir_all(self.tree.build_dir().join("bench"))?;
             model.write(&mut BufWriter::with_capacity(1 << 22, File::create(&file)?))?;
         }
-        Ok(Subject { name: "0.5B shape, Q4_0", file, tokens: 16, tokens_counted: 4, pairs: 5 })
+        Ok(Subject { name: "0.5B shape, Q4_0", file, question: SHORT_QUESTION, tokens: 6, tokens_counted: 3, pairs: 3 })
     }
 
     /// The same machine twice: with AlphaOS and with Linux.
@@ -147,7 +146,7 @@ impl Bench {
     /// Runs both, one after the other, the first one in turn.
     fn talk_pairs(&self, what: &str, subject: &Subject, cores: u8, pairs: usize, tokens: Option<u32>) -> Result<Vec<(Talk, Talk)>> {
         let (ours, theirs) = self.machines(subject, cores)?;
-        let question = if tokens.is_some() { QUESTION } else { SHORT_QUESTION };
+        let question = if tokens.is_some() { subject.question } else { SHORT_QUESTION };
         let mut talks = Vec::new();
         for pair in 0..pairs {
             let alpha = || run::alpha(&ours, question, tokens, Accel::Tcg);
@@ -378,8 +377,8 @@ impl Bench {
         Ok(())
     }
 
-    fn page(&mut self, begun: Instant) -> String {
-        let report = std::mem::take(&mut self.report);
+    fn page(&self, begun: Instant) -> String {
+        let report = self.report.clone();
         let version = |program: &str, argument: &str| {
             let output = Command::new(program).arg(argument).output().ok();
             let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();

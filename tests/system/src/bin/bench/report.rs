@@ -3,7 +3,7 @@
 use crate::stats::Ratio;
 use std::fmt::Write;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Report {
     text: String,
 }
