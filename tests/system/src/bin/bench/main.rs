@@ -269,7 +269,8 @@ impl Bench {
         self.report.heading("Instructions for each token");
         self.report.paragraph(
             "Of the whole machine while an answer comes, one core, under QEMU's `-icount shift=0`, where an instruction \
-             lasts a nanosecond of the machine's time.",
+             lasts a nanosecond of the machine's time: time in which the machine waits is among it, and what passes until \
+             the end of the answer is noticed. A difference that is the same for each answer is not one for each token.",
         );
         self.report.table(&["model", "AlphaOS", "Linux", "ratio"], &rows);
         Ok(())
