@@ -43,6 +43,7 @@ pub fn hostile(data: &[u8]) {
     let memory = Memory::new(64 << (size % 6));
     let lossy = mode & 1 == 0;
     let producer = || if lossy { memory.lossy().0 } else { memory.credit().0 };
+    // SAFETY: the memory is as long as the capacity says, and outlives both ends.
     let consumer = || unsafe {
         match (lossy, mode & 2) {
             (true, 0) => Consumer::lossy(memory.area(), memory.capacity).unwrap(),

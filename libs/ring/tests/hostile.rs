@@ -35,6 +35,7 @@ fn a_length_that_lies_is_corrupt_and_skipped() {
     p.push(&[b"good"]).unwrap();
     for lie in [u32::MAX, 125, 5, 0x8000_0000] {
         m.set_area(8, lie as u64);
+        // SAFETY: the memory is as long as the capacity says, and outlives both ends.
         let mut c = unsafe { Consumer::lossy(m.area(), 128) }.unwrap();
         assert_eq!(c.pop(&mut [0; 256]), Err(PopError::Corrupt), "{lie}");
         assert_eq!(c.pop(&mut [0; 256]), Ok(None));

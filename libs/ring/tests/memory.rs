@@ -39,6 +39,7 @@ impl Memory {
     }
 
     pub fn lossy(&self) -> (ring::Producer, ring::Consumer) {
+        // SAFETY: area and page are as long as promised; tests keep the memory longer than the ends.
         unsafe {
             (
                 ring::Producer::lossy(self.area(), self.capacity).unwrap(),
@@ -48,6 +49,7 @@ impl Memory {
     }
 
     pub fn credit(&self) -> (ring::Producer, ring::Consumer) {
+        // SAFETY: area and page are as long as promised; tests keep the memory longer than the ends.
         unsafe {
             (
                 ring::Producer::credit(self.area(), self.capacity, self.page()).unwrap(),

@@ -22,7 +22,9 @@ fn the_format_is_the_documented_one() {
     assert_eq!(m.get_area(512).to_le_bytes(), *b"\x08\0\0\0abcd");
     assert_eq!(m.get_area(513).to_le_bytes(), *b"efgh\0\0\0\0");
     assert_eq!(take(&mut c), Some(b"abcdefgh".to_vec()));
+    // SAFETY: a word of the page, which nobody writes meanwhile.
     assert_eq!(unsafe { *m.page().cast::<u64>() }, 16);
+    // SAFETY: a word of the page, which nobody writes meanwhile.
     assert_eq!(unsafe { *m.page().cast::<u64>().add(1) }, 1);
     assert_eq!(take(&mut c), None);
 }
@@ -74,8 +76,10 @@ fn a_lossy_ring_overwrites_and_the_gap_is_counted() {
 #[test]
 fn a_consumer_that_comes_late_begins_at_the_front() {
     let m = Memory::new(128);
+    // SAFETY: the memory is as long as the capacity says, and outlives both ends.
     let mut p = unsafe { Producer::lossy(m.area(), 128) }.unwrap();
     p.push(&[b"early"]).unwrap();
+    // SAFETY: the memory is as long as the capacity says, and outlives both ends.
     let mut c = unsafe { Consumer::lossy(m.area(), 128) }.unwrap();
     assert_eq!(take(&mut c), Some(b"early".to_vec()));
 }
@@ -89,6 +93,7 @@ fn a_consumer_that_died_finds_what_it_has_not_read() {
         assert_eq!(take(&mut c), Some(b"died of".to_vec()));
         drop(c);
         p.push(&[b"meanwhile"]).unwrap();
+        // SAFETY: the memory is as long as the capacity says, and outlives both ends.
         let again = || unsafe {
             if lossy { Consumer::lossy_kept(m.area(), 128, m.page()) } else { Consumer::credit(m.area(), 128, m.page()) }
         };
@@ -125,10 +130,12 @@ fn a_consumer_that_comes_first_misses_nothing() {
     let m = Memory::new(128);
     for lossy in [true, false] {
         let m = if lossy { &m } else { &Memory::new(128) };
+        // SAFETY: the memory is as long as the capacity says, and outlives both ends.
         let mut c = unsafe {
             if lossy { Consumer::lossy(m.area(), 128) } else { Consumer::credit(m.area(), 128, m.page()) }.unwrap()
         };
         assert_eq!(take(&mut c), None);
+        // SAFETY: the memory is as long as the capacity says, and outlives both ends.
         let mut p = if lossy { m.lossy().0 } else { unsafe { Producer::credit(m.area(), 128, m.page()) }.unwrap() };
         p.push(&[b"one"]).unwrap();
         assert_eq!(take(&mut c), Some(b"one".to_vec()));
@@ -177,6 +184,7 @@ fn a_consumers_restart_goes_on_at_the_tail() {
     p.push(&[b"one"]).unwrap();
     p.push(&[b"two"]).unwrap();
     take(&mut c);
+    // SAFETY: the memory is as long as the capacity says, and outlives both ends.
     let mut c = unsafe { Consumer::credit(m.area(), 128, m.page()) }.unwrap();
     assert_eq!(take(&mut c), Some(b"two".to_vec()));
 }
@@ -195,10 +203,14 @@ fn a_record_that_is_too_long_for_the_buffer_is_skipped() {
 fn bad_shapes_are_refused() {
     let m = Memory::new(128);
     for capacity in [0, 32, 63, 100, usize::MAX] {
+        // SAFETY: refused before anything is touched.
         assert!(unsafe { Producer::lossy(m.area(), capacity) }.is_err(), "{capacity}");
+        // SAFETY: refused before anything is touched.
         assert!(unsafe { Consumer::lossy(m.area(), capacity) }.is_err(), "{capacity}");
     }
+    // SAFETY: refused before anything is touched.
     assert!(unsafe { Producer::lossy(m.area().add(4), 64) }.is_err());
+    // SAFETY: refused before anything is touched.
     assert!(unsafe { Producer::lossy(std::ptr::null_mut(), 64) }.is_err());
 }
 

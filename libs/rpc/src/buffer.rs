@@ -126,6 +126,7 @@ mod tests {
             let value = value(length + 1 - head);
             let expected = postcard::to_allocvec(&value).unwrap();
             let mut words = [u64::MAX; MAX_WORDS];
+            // SAFETY: `words`, `from` and `to` have MAX_WORDS words or more.
             let (bytes, registers) = unsafe { encode(&value, words.as_mut_ptr()) }.unwrap();
             assert_eq!(bytes, expected.len());
             assert_eq!(registers, words[..REGISTERS]);
@@ -136,6 +137,7 @@ mod tests {
             assert!(words[used..].iter().all(|word| *word == u64::MAX));
             // Words that travelled in registers are not in the buffer.
             words[..REGISTERS].fill(u64::MAX);
+            // SAFETY: `words`, `from` and `to` have MAX_WORDS words or more.
             unsafe { whole(&registers, words.as_mut_ptr(), bytes, |back| assert_eq!(back, expected)) };
         }
     }
@@ -145,6 +147,7 @@ mod tests {
         let from: [u64; MAX_WORDS] = core::array::from_fn(|i| i as u64 + 1);
         for length in 8 * REGISTERS + 1..=8 * MAX_WORDS + 20 {
             let mut to = [0; MAX_WORDS + 1];
+            // SAFETY: `words`, `from` and `to` have MAX_WORDS words or more.
             unsafe { copy_rest(from.as_ptr(), to.as_mut_ptr(), length) };
             let words = length.div_ceil(8).min(MAX_WORDS);
             assert_eq!(to[REGISTERS..words], from[REGISTERS..words]);
@@ -157,7 +160,9 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let mut words = [0; MAX_WORDS + 1];
         for length in 8 * MAX_WORDS..8 * MAX_WORDS + 20 {
+            // SAFETY: `words`, `from` and `to` have MAX_WORDS words or more.
             assert_eq!(unsafe { encode(&value(length), words.as_mut_ptr()) }, None);
+            // SAFETY: `words`, `from` and `to` have MAX_WORDS words or more.
             assert_eq!(unsafe { encode(&vec![1u8; length], words.as_mut_ptr()) }, None);
         }
         assert_eq!(words[MAX_WORDS], 0, "written behind the buffer");
