@@ -16,7 +16,7 @@ AlphaOS: a local-first AI operating system on the seL4 microkernel.
 
 For run and image:
   --model FILE.gguf   a language model to speak with, instead of the small one that comes along
-  --cores N           processor cores, 1 to 8 (1 if left out)
+  --cores N           processor cores, 1 to 8 (left out: 2 if this computer has 4, else 1)
   --memory SIZE       memory of the machine, for example 2G or 1536M; left out: as much as the model needs
   --debug-kernel      the kernel with its own checks and messages
 
@@ -70,6 +70,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Verb> {
 /// `None`: help was asked for.
 fn options(mut parser: Parser, run: bool) -> Result<Option<run::Options>> {
     let mut options = run::Options::default();
+    options.wish.cores = cores_for(std::thread::available_parallelism().map_or(1, usize::from));
     while let Some(argument) = parser.next().map_err(wrong)? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
@@ -102,6 +103,12 @@ fn options(mut parser: Parser, run: bool) -> Result<Option<run::Options>> {
         }
     }
     Ok(Some(options))
+}
+
+/// Cores for a machine on a computer with so many processors. A virtual core that the computer does not run holds up
+/// all others (docs/building.md), so each of them has a second processor to turn to.
+fn cores_for(processors: usize) -> u8 {
+    if processors >= 4 { 2 } else { 1 }
 }
 
 fn name(argument: &Arg) -> String {

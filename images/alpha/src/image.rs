@@ -75,7 +75,7 @@ pub fn make(tree: &Tree, programs: &Programs, wish: &Wish) -> Result<Boot> {
     let model_only = model.as_ref().map_or(0, |m| round_up(m.bytes, LARGE_PAGE));
     let model_bytes = model_only + spare.as_ref().map_or(0, |m| round_up(m.bytes, LARGE_PAGE));
     // Either may be the one that runs.
-    let mut arena = Arena { wanted: 32 << 20, least: 32 << 20 };
+    let mut arena = Arena { wanted: 8 << 20, least: 8 << 20 }; // the program alone, should there be no model
     for other in model.iter().chain(&spare).map(Model::arena) {
         arena = Arena { wanted: arena.wanted.max(other.wanted), least: arena.least.max(other.least) };
     }

@@ -67,7 +67,9 @@ pub fn plan(others: u64, model_bytes: u64, arena: Arena, wish: Option<u64>) -> R
         }
     };
     let left = memory.saturating_sub(others + model);
-    let chosen = left.min(arena.wanted).max(arena.least) / LARGE_PAGE * LARGE_PAGE;
+    // All or nothing: repacked weights that just fit would leave no room for the first embedding.
+    let wanted = round_up(arena.wanted, LARGE_PAGE);
+    let chosen = if left >= wanted { wanted } else { round_up(arena.least, LARGE_PAGE) };
     let model_paddr = match place_model(model_bytes, memory) {
         Ok(paddr) => paddr,
         // If it does not fit anyway, the sum says so better.
@@ -139,10 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn the_arena_takes_what_is_left_but_not_less_than_it_must() {
-        let arena = Arena { wanted: 2 * GIB, least: 64 * MIB };
-        let tight = plan(100 * MIB, 1536 * MIB, arena, Some(3 * GIB)).unwrap();
-        assert_eq!(tight.arena, 3 * GIB - 1536 * MIB - 100 * MIB);
+    fn the_arena_is_what_it_should_be_or_what_it_must_be() {
+        let arena = Arena { wanted: GIB, least: 64 * MIB };
+        assert_eq!(plan(100 * MIB, 1536 * MIB, arena, Some(3 * GIB)).unwrap().arena, GIB);
+        let arena = Arena { wanted: 2 * GIB, ..arena };
+        assert_eq!(plan(100 * MIB, 1536 * MIB, arena, Some(3 * GIB)).unwrap().arena, 64 * MIB);
         // It does not fit: the plan comes back, and the sum of the specification says no.
         let too_tight = plan(100 * MIB, 1536 * MIB, arena, Some(GIB)).unwrap();
         assert_eq!(too_tight.arena, 64 * MIB);

@@ -228,8 +228,7 @@ void Engine::load(const Load &ask) {
     log_budget_ = log_lines_per_load;
     try {
         if (check_header(detail, reason)) {
-            bool fits = around_.memory().total > file_->bytes + (16u << 20);
-            bool repack = ask.repack == Repack::Always || (ask.repack == Repack::Auto && fits);
+            bool repack = ask.repack != Repack::Never;
             done = open(ask, repack, started, detail, reason);
             bool memory = reason == LoadError::OutOfMemory || reason == LoadError::Context;
             if (!done && repack && ask.repack == Repack::Auto && memory) {

@@ -28,6 +28,8 @@ pub struct ModelFacts {
     pub context: u64,
     pub vocabulary: u64,
     pub merges: u64,
+    /// Bytes of the weights that llama.cpp puts into another order, which costs as much memory again.
+    pub repacked_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -81,7 +83,7 @@ pub fn arena_bytes(facts: &ModelFacts, context: u64, embedding: bool) -> (u64, u
         plain += kv(cells(512)) + step(cells(512), 32, 32) + graph;
     }
     plain += plain / 16;
-    (plain.next_multiple_of(MIB), (plain + facts.file_bytes).next_multiple_of(MIB))
+    (plain.next_multiple_of(MIB), (plain + facts.repacked_bytes).next_multiple_of(MIB))
 }
 
 impl ModelFacts {
@@ -124,6 +126,14 @@ impl ModelFacts {
                 _ => {}
             }
         }
+        for _ in 0..self.tensors {
+            // A file that is cut in here is refused by the engine, which says it better.
+            match repacked_bytes(from) {
+                Ok(bytes) => self.repacked_bytes = self.repacked_bytes.saturating_add(bytes),
+                Err(_) => break,
+            }
+        }
+        self.repacked_bytes = self.repacked_bytes.min(self.file_bytes);
         let bound = |v: u64| v.min(1 << 24); // a damaged file must not make the sums overflow
         for field in [&mut self.layers, &mut self.heads, &mut self.kv_heads, &mut self.tensors] {
             *field = (*field).min(1 << 16);
@@ -193,6 +203,30 @@ impl Value {
             _ => return Err(FactsError::Unreadable("the file is damaged")),
         })
     }
+}
+
+/// Reads a tensor's description; its bytes, if it is of a kind that llama.cpp repacks for x86-64-v3
+/// (`ggml_repack_get_optimal_repack_type` in ggml-cpu/repack.cpp).
+fn repacked_bytes(from: &mut impl Read) -> Result<u64, FactsError> {
+    text(from)?;
+    let dimensions = number(from, 4)?;
+    if dimensions > 4 {
+        return Err(FactsError::Unreadable("the file is damaged"));
+    }
+    let mut elements = 1u64;
+    for _ in 0..dimensions {
+        elements = elements.saturating_mul(number(from, 8)?);
+    }
+    let kind = number(from, 4)?;
+    number(from, 8)?; // where it lies
+    let (block_elements, block_bytes) = match kind {
+        2 => (32, 18),    // Q4_0
+        12 => (256, 144), // Q4_K
+        20 => (32, 18),   // IQ4_NL
+        39 => (32, 17),   // MXFP4
+        _ => return Ok(0),
+    };
+    Ok((elements / block_elements).saturating_mul(block_bytes))
 }
 
 /// Bytes of a scalar of this GGUF type.
