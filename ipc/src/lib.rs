@@ -16,6 +16,7 @@ mod wire;
 
 pub mod display;
 pub mod echo;
+pub mod focus;
 pub mod inference;
 pub mod keys;
 pub mod prompts;

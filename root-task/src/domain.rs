@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use root_core::paging::Tables;
 use sel4::{arch::VSpace, CNode, CapData, CapRights, PrioProps, Tcb};
-use spec::{label, Object, PageSize, Pd, StartPage, System, Word, PAGE};
+use spec::{label, Cap, Object, PageSize, Pd, StartPage, System, Word, PAGE};
 
 use crate::{
     arch,
@@ -23,6 +23,8 @@ pub struct Parts<'a> {
     pub memory: &'a mut Memory,
     pub window: &'a mut Window,
     pub tsc_hz: u64,
+    /// Index into [`System::modes`].
+    pub mode: usize,
 }
 
 /// The kernel objects of one PD.
@@ -30,8 +32,10 @@ pub struct Domain {
     /// What lies in `objects`, in the same order.
     plan: Plan,
     objects: Objects,
-    /// Capabilities to shared frames, one per mapping.
-    mappings: Vec<Slot>,
+    /// Capabilities to shared frames, one per page of each map, whether the mode has it or not.
+    mappings: Vec<Vec<Slot>>,
+    /// Frames of the memory that a device uses, in one piece.
+    dma_frames: Vec<Slot>,
 }
 
 /// Positions in the list of objects.
@@ -47,6 +51,8 @@ struct Plan {
     stacks: Vec<usize>,
     buffers: usize,
     start: usize,
+    /// Untyped memory in one piece, and its number of pages.
+    dma: Option<(usize, u64)>,
 }
 
 impl Plan {
@@ -69,8 +75,13 @@ impl Plan {
             segments.push(add(small, pages));
         }
         let mut private = Vec::new();
+        let mut dma = None;
         for area in &pd.private {
             tables.cover(area.vaddr, area.bytes, area.page);
+            if area.dma.is_some() {
+                dma = Some((add(Kind::Untyped(area.bytes.trailing_zeros() as u8), 1), area.bytes / PAGE));
+                continue;
+            }
             private.push(add(Kind::Frame(area.page), area.bytes.div_ceil(area.page.bytes())));
         }
         let mut stacks = Vec::new();
@@ -87,7 +98,7 @@ impl Plan {
             tables.cover(map.vaddr, area.bytes, area.page);
         }
         let tables = tables.in_order().into_iter().map(|table| (add(Kind::Table(table.level), 1), table)).collect();
-        Ok(Plan { kinds, cnode, vspace, tables, tcbs, segments, private, stacks, buffers, start })
+        Ok(Plan { kinds, cnode, vspace, tables, tcbs, segments, private, stacks, buffers, start, dma })
     }
 }
 
@@ -102,10 +113,16 @@ impl Domain {
     pub fn create(pd: &Pd, epoch: u64, parts: &mut Parts<'_>) -> Result<Domain, Failure> {
         let plan = Plan::of(pd, parts.system)?;
         let objects = parts.memory.objects(&plan.kinds)?;
-        let pages: usize = pd.maps.iter().map(|map| parts.shared.frames(map.memory).map_or(0, <[Slot]>::len)).sum();
-        let first = parts.memory.slots.take(pages as u64)?;
-        let mappings = (first..first + pages as u64).collect();
-        let domain = Domain { plan, objects, mappings };
+        let mut mappings = Vec::with_capacity(pd.maps.len());
+        for map in &pd.maps {
+            let area = crate::shared::get(&parts.system.memories, map.memory)?;
+            let pages = area.bytes.div_ceil(area.page.bytes());
+            let first = parts.memory.slots.take(pages)?;
+            mappings.push((first..first + pages).collect());
+        }
+        let dma_pages = plan.dma.map_or(0, |(_, pages)| pages);
+        let first = parts.memory.slots.take(dma_pages)?;
+        let domain = Domain { plan, objects, mappings, dma_frames: (first..first + dma_pages).collect() };
         domain.build(pd, epoch, parts)?;
         Ok(domain)
     }
@@ -113,7 +130,7 @@ impl Domain {
     /// Destroys the PD down to the untyped memory that it came from. Its callers are woken by the kernel.
     pub fn destroy(&self) -> Result<(), Failure> {
         // Mappings of shared frames go first: with the address space gone they would have nothing to leave.
-        for &slot in &self.mappings {
+        for &slot in self.mappings.iter().flatten() {
             kernel::delete(slot)?;
         }
         for &(_, chunk) in &self.objects.chunks {
@@ -175,7 +192,8 @@ impl Domain {
                 kernel::map(frame, vspace, at, if segment.write { Access::Write } else { Access::Read })?;
             }
         }
-        for (area, &first) in pd.private.iter().zip(&self.plan.private) {
+        let own = pd.private.iter().filter(|area| area.dma.is_none());
+        for (area, &first) in own.zip(&self.plan.private) {
             let step = area.page.bytes();
             for page in 0..area.bytes.div_ceil(step) {
                 kernel::map(self.slot(first + page as usize), vspace, area.vaddr + page * step, Access::Write)?;
@@ -188,15 +206,14 @@ impl Domain {
             }
             kernel::map(self.slot(self.plan.buffers + i), vspace, thread.ipc_buffer, Access::Write)?;
         }
+        let dma_base = self.build_dma(pd, vspace)?;
         let start = self.slot(self.plan.start);
-        let page = start_page(pd, epoch, parts)?;
+        let page = start_page(pd, epoch, dma_base, parts)?;
         parts.window.fill(start, |target| target[..page.len()].copy_from_slice(&page))?;
         kernel::map(start, vspace, pd.start_vaddr, Access::Read)?;
 
-        let mut slots = self.mappings.iter();
-        for map in &pd.maps {
-            for (frame, vaddr, access) in parts.shared.mapping(parts.system, map)? {
-                let &slot = slots.next().ok_or(Failure::Specification("more pages than planned"))?;
+        for (map, slots) in pd.maps.iter().zip(&self.mappings).filter(|(map, _)| map.modes.has(parts.mode)) {
+            for ((frame, vaddr, access), &slot) in parts.shared.mapping(parts.system, map)?.zip(slots) {
                 let rights = if access == Access::Read { CapRights::READ } else { CapRights::READ_WRITE };
                 kernel::copy(frame, slot, rights)?;
                 kernel::map(slot, vspace, vaddr, access)?;
@@ -205,23 +222,48 @@ impl Domain {
         Ok(())
     }
 
+    /// Memory that the PD's device uses, in one piece. Gives the address at which the device sees it.
+    fn build_dma(&self, pd: &Pd, vspace: Slot) -> Result<u64, Failure> {
+        let (Some((untyped, _)), Some(area)) = (self.plan.dma, pd.private.iter().find(|area| area.dma.is_some())) else {
+            return Ok(0);
+        };
+        let small = Kind::Frame(PageSize::Small);
+        for frames in self.dma_frames.chunks(kernel::FAN_OUT as usize) {
+            kernel::retype(self.slot(untyped), small, frames[0], frames.len() as u64)?;
+        }
+        for (i, &frame) in self.dma_frames.iter().enumerate() {
+            kernel::map(frame, vspace, area.vaddr + i as u64 * PAGE, Access::Write)?;
+        }
+        kernel::paddr(self.dma_frames[0])
+    }
+
     fn build_caps(&self, pd: &Pd, parts: &Parts<'_>) -> Result<(), Failure> {
-        let cnode = self.slot(self.plan.cnode);
-        for cap in &pd.caps {
-            let source = parts.shared.object(cap.object)?;
-            let (rights, data) = match cap.object {
-                // Rights do not apply to these, and an interrupt's badge names a bit of the PD's notification.
-                Object::Irq(_) => (CapRights::ALL, CapData::NONE),
-                // The kernel reads a new range out of every mint, so the same one is given again.
-                Object::Ports(i) => {
-                    let range = crate::shared::get(&parts.system.ports, i)?;
-                    (CapRights::ALL, CapData::ports(range.first, range.last))
-                }
-                _ => (kernel::rights(cap.rights), kernel::badge(cap.badge)),
-            };
-            kernel::mint_into(source, cnode, pd.cnode_bits, cap.slot, rights, data)?;
+        for cap in pd.caps.iter().filter(|cap| cap.modes.has(parts.mode)) {
+            self.give(pd, cap, parts.system, parts.shared)?;
         }
         Ok(())
+    }
+
+    /// Puts a capability into the PD's CNode.
+    pub fn give(&self, pd: &Pd, cap: &Cap, system: &System, shared: &Shared) -> Result<(), Failure> {
+        let cnode = self.slot(self.plan.cnode);
+        let source = shared.object(cap.object)?;
+        let (rights, data) = match cap.object {
+            // Rights do not apply to these, and an interrupt's badge names a bit of the PD's notification.
+            Object::Irq(_) => (CapRights::ALL, CapData::NONE),
+            // The kernel reads a new range out of every mint, so the same one is given again.
+            Object::Ports(i) => {
+                let range = crate::shared::get(&system.ports, i)?;
+                (CapRights::ALL, CapData::ports(range.first, range.last))
+            }
+            _ => (kernel::rights(cap.rights), kernel::badge(cap.badge)),
+        };
+        kernel::mint_into(source, cnode, pd.cnode_bits, cap.slot, rights, data)
+    }
+
+    /// Takes a capability out of the PD's CNode.
+    pub fn take(&self, pd: &Pd, cap: &Cap) -> Result<(), Failure> {
+        kernel::delete_from(self.slot(self.plan.cnode), pd.cnode_bits, cap.slot)
     }
 
     fn build_threads(&self, pd: &Pd, parts: &Parts<'_>) -> Result<(), Failure> {
@@ -253,7 +295,7 @@ impl Domain {
             }
             arch::set_registers(tcb, thread).map_err(kernel::refused("set a thread's registers"))?;
         }
-        parts.shared.acknowledge_irqs(pd)?;
+        parts.shared.bind_irqs(pd, parts.mode)?;
         for i in 0..pd.threads.len() {
             self.tcb(i).resume().map_err(kernel::refused("start a thread"))?;
         }
@@ -262,12 +304,14 @@ impl Domain {
 }
 
 /// The bytes of the start page.
-fn start_page(pd: &Pd, epoch: u64, parts: &Parts<'_>) -> Result<Vec<u8>, Failure> {
+fn start_page(pd: &Pd, epoch: u64, dma_base: u64, parts: &Parts<'_>) -> Result<Vec<u8>, Failure> {
     let entropy = parts.system.root.entropy;
     let page = match &pd.start {
         StartPage::Rust(template) => {
             let mut start = template.clone();
             start.epoch = epoch;
+            start.mode = parts.system.modes.get(parts.mode).map(|mode| mode.title.clone()).unwrap_or_default();
+            start.dma_base = dma_base;
             start.tsc_hz = parts.tsc_hz;
             start.seed = arch::seed(entropy);
             let mut page = alloc::vec![0; 4];

@@ -1,5 +1,6 @@
 //! Why root could not do what the specification says.
 
+use alloc::string::String;
 use core::fmt;
 
 use crate::slots::NoSlots;
@@ -17,6 +18,14 @@ pub enum Failure {
     /// No device memory starts at this physical address.
     NoDevice {
         paddr: u64,
+    },
+    /// The layout's device is not in its place.
+    NoPciDevice {
+        name: String,
+    },
+    /// A device that does not end its reset.
+    Deaf {
+        name: String,
     },
     /// The specification names something that it does not contain.
     Specification(&'static str),
@@ -40,6 +49,8 @@ impl fmt::Display for Failure {
             }
             Failure::NoSlots => write!(f, "root's capability table is full"),
             Failure::NoDevice { paddr } => write!(f, "no device memory at physical address {paddr:#x}"),
+            Failure::NoPciDevice { name } => write!(f, "this machine has no device `{name}` where the layout has it"),
+            Failure::Deaf { name } => write!(f, "the device `{name}` does not answer its reset"),
             Failure::Specification(what) => write!(f, "the specification is wrong: {what}"),
             Failure::Kernel { what, error } => write!(f, "the kernel refused to {what}: {error:?}"),
         }

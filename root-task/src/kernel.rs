@@ -95,6 +95,11 @@ pub fn delete(slot: Slot) -> Result<(), Failure> {
     own(slot).delete().map_err(refused("delete a capability"))
 }
 
+/// Empties slot `index` of the CNode in slot `cnode`, which has 2^`bits` slots.
+pub fn delete_from(cnode: Slot, bits: u8, index: u64) -> Result<(), Failure> {
+    sel4::Slot::shallow(CNode(cnode), index, bits).delete().map_err(refused("take a capability away"))
+}
+
 pub fn revoke(slot: Slot) -> Result<(), Failure> {
     own(slot).revoke().map_err(refused("revoke"))
 }
@@ -164,6 +169,11 @@ pub fn map(frame: Slot, vspace: Slot, vaddr: u64, access: Access) -> Result<(), 
         Access::Device => (CapRights::READ_WRITE, VmAttributes::DEVICE),
     };
     Frame(frame).map(VSpace(vspace), vaddr, rights, attributes).map_err(refused("map a frame"))
+}
+
+/// Physical address of a frame.
+pub fn paddr(frame: Slot) -> Result<u64, Failure> {
+    Frame(frame).get_address().map_err(refused("tell a frame's address"))
 }
 
 pub fn unmap(frame: Slot) -> Result<(), Failure> {

@@ -20,11 +20,14 @@ mod failure;
 mod heap;
 mod kernel;
 mod memory;
+mod modes;
+mod pci;
 mod request;
 mod root_space;
 mod shared;
 mod slots;
 mod supervisor;
+mod trusted_path;
 mod voice;
 mod watch;
 mod window;
@@ -41,14 +44,19 @@ use crate::{
     domain::{Domain, Parts},
     failure::Failure,
     memory::Memory,
+    pci::Pci,
     root_space::RootSpace,
     shared::Shared,
     slots::Slots,
     supervisor::{Child, Supervisor},
+    trusted_path::TrustedPath,
     voice::Voice,
     watch::Watch,
     window::Window,
 };
+
+/// The mode in which the system starts.
+const START_MODE: usize = 0;
 
 /// Slot of an I/O port capability that reaches the console, for last words.
 static EMERGENCY_PORTS: AtomicU64 = AtomicU64::new(init::IO_PORTS.0);
@@ -85,8 +93,12 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
     let mut space = RootSpace;
     let mut window = Window::new(&mut space, &mut memory)?;
     guard_stack(&boot)?;
-    let shared = Shared::create(&system, &mut memory)?;
+    let mut shared = Shared::create(&system, &mut memory)?;
+    let pci = Pci::open(&system, &mut memory)?;
+    pci.silence_all(&system)?;
+    modes::make_objects(&system, &mut shared, &mut memory, START_MODE)?;
     shared.map_root(&system, &mut memory, &mut space)?;
+    let trusted_path = TrustedPath::open(&system)?;
     let mut voice = Voice::open(&system, &shared, &mut memory)?;
 
     let clock = Clock::new(boot.tsc_mhz(), started);
@@ -98,6 +110,10 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
 
     let mut children = Vec::with_capacity(system.pds.len());
     for pd in &system.pds {
+        if !pd.modes.has(START_MODE) {
+            children.push(Child { domain: None, life: Life::absent(), last_failure: None, lowered: false });
+            continue;
+        }
         let mut parts = Parts {
             system: &system,
             payload: blob.payload,
@@ -105,17 +121,22 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
             memory: &mut memory,
             window: &mut window,
             tsc_hz: clock.hz,
+            mode: START_MODE,
         };
-        let domain = Domain::create(pd, 1, &mut parts)?;
+        let domain = Some(Domain::create(pd, 1, &mut parts)?);
         children.push(Child { domain, life: Life::begun(clock.now_us()), last_failure: None, lowered: false });
     }
     let watch = Watch::start(&system, &shared, &mut memory)?;
     give_up_authority(&system, &shared)?;
 
     let boot_us = clock.now_us();
-    voice.say(Style::Plain, &report::banner(&system, boot_us, report::reaches_network(&system)));
+    voice.say(Style::Plain, &report::banner(&system, START_MODE, boot_us));
     let image_bytes = boot.image_frames().count() as u64 * spec::PAGE;
     Ok(Supervisor {
+        mode: START_MODE,
+        switches: 0,
+        pci,
+        trusted_path,
         system,
         payload: blob.payload,
         shared,

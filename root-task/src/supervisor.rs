@@ -15,10 +15,13 @@ use crate::{
     clock::Clock,
     domain::{Domain, Parts},
     memory::Memory,
+    pci::Pci,
     shared::Shared,
+    trusted_path::TrustedPath,
     voice::Voice,
     watch::{Verdict, Watch},
     window::Window,
+    Failure,
 };
 
 /// Bytes of a panic message that are kept.
@@ -28,6 +31,12 @@ const PANIC_BYTES: usize = 400;
 const MUTE_AFTER: u32 = 3;
 
 pub struct Supervisor {
+    /// Index into [`System::modes`].
+    pub mode: usize,
+    /// Changes of the mode so far.
+    pub switches: u64,
+    pub pci: Pci,
+    pub trusted_path: TrustedPath,
     pub system: System,
     pub payload: &'static [u8],
     pub shared: Shared,
@@ -46,7 +55,8 @@ pub struct Supervisor {
 
 /// One PD under supervision.
 pub struct Child {
-    pub domain: Domain,
+    /// `None`: no mode had it yet.
+    pub domain: Option<Domain>,
     pub life: Life,
     pub last_failure: Option<String>,
     /// It spun and was put below its neighbours.
@@ -65,7 +75,12 @@ impl Supervisor {
             } else if badge & label::BADGE_REQUEST != 0 {
                 crate::request::answer(&mut self, badge, &message);
             } else {
-                self.tick();
+                if self.system.root.focus.is_some_and(|ring| badge & ring.bit != 0) {
+                    self.listen();
+                }
+                if badge & self.system.root.tick_bit != 0 {
+                    self.tick();
+                }
             }
         }
     }
@@ -95,7 +110,7 @@ impl Supervisor {
         let reason = format!("{fault}");
         let delay = child.life.failed(now);
         child.last_failure = Some(reason.clone());
-        if let Err(failure) = child.domain.destroy() {
+        if let Some(Err(failure)) = child.domain.as_ref().map(Domain::destroy) {
             self.voice.say(Style::Error, &format!("{name} failed ({reason}) and cannot be cleared away: {failure}."));
             return;
         }
@@ -134,20 +149,11 @@ impl Supervisor {
 
     fn revive(&mut self, pd: usize, sentence: &str) {
         let now = self.clock.now_us();
-        let child = &mut self.children[pd];
-        let epoch = child.life.starts + 1;
-        let mut parts = Parts {
-            system: &self.system,
-            payload: self.payload,
-            shared: &self.shared,
-            memory: &mut self.memory,
-            window: &mut self.window,
-            tsc_hz: self.clock.hz,
-        };
-        match child.domain.rebuild(&self.system.pds[pd], epoch, &mut parts) {
+        let epoch = self.children[pd].life.starts + 1;
+        match self.start(pd, epoch) {
             Ok(()) => {
-                child.life.started(now);
-                child.lowered = false;
+                self.children[pd].life.started(now);
+                self.children[pd].lowered = false;
                 self.voice.say(Style::Error, sentence);
             }
             Err(failure) => {
@@ -155,6 +161,25 @@ impl Supervisor {
                 self.voice.say(Style::Error, &format!("{name} cannot be started again: {failure}."));
             }
         }
+    }
+
+    /// Makes a PD that is not there, for the first time or again.
+    pub fn start(&mut self, pd: usize, epoch: u64) -> Result<(), Failure> {
+        let child = &mut self.children[pd];
+        let mut parts = Parts {
+            system: &self.system,
+            payload: self.payload,
+            shared: &self.shared,
+            memory: &mut self.memory,
+            window: &mut self.window,
+            tsc_hz: self.clock.hz,
+            mode: self.mode,
+        };
+        match &mut child.domain {
+            Some(domain) => domain.rebuild(&self.system.pds[pd], epoch, &mut parts)?,
+            none => *none = Some(Domain::create(&self.system.pds[pd], epoch, &mut parts)?),
+        }
+        Ok(())
     }
 
     fn tick(&mut self) {
@@ -172,7 +197,7 @@ impl Supervisor {
 
     fn look_for_spinners(&mut self) {
         let children = &self.children;
-        let running = |pd: usize| (children[pd].life.state == State::Running).then_some(&children[pd].domain);
+        let running = |pd: usize| children[pd].domain.as_ref().filter(|_| children[pd].life.state == State::Running);
         if let Verdict::Lowered(pd) = self.watch.look(&self.system, running) {
             self.children[pd].lowered = true;
             let name = &self.system.pds[pd].name;
@@ -190,18 +215,18 @@ impl Supervisor {
                 name: &pd.name,
                 trust: pd.trust,
                 life: &child.life,
-                memory_bytes: child.domain.bytes(),
+                memory_bytes: child.domain.as_ref().map_or(0, Domain::bytes),
                 last_failure: child.last_failure.as_deref(),
                 lowered: child.lowered,
             })
             .collect();
         let root_bytes = self.image_bytes + self.shared.bytes;
-        let text = report::status(&self.system, &rows, self.clock.now_us(), root_bytes, self.memory.free_bytes());
+        let text = report::status(&self.system, self.mode, &rows, self.clock.now_us(), root_bytes, self.memory.free_bytes());
         self.voice.show(Style::Plain, &text);
     }
 
     pub fn show_caps(&mut self) {
-        let text = report::caps(&self.system);
+        let text = report::caps(&self.system, self.mode);
         self.voice.show(Style::Plain, &text);
     }
 

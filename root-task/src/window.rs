@@ -23,10 +23,18 @@ impl Window {
     }
 
     /// Shows the small frame to `fill`, zeroed as the kernel made it, and takes it out of root's space again.
-    pub fn fill(&mut self, frame: Slot, fill: impl FnOnce(&mut [u8])) -> Result<(), Failure> {
+    pub fn fill(&mut self, frame: Slot, fill: impl FnOnce(&mut [u8; PAGE as usize])) -> Result<(), Failure> {
         kernel::map(frame, root_space::VSPACE, WINDOW, Access::Write)?;
         // SAFETY: the frame was just mapped here read-write, it is one page long, and nothing else lies here.
-        fill(unsafe { core::slice::from_raw_parts_mut(WINDOW as *mut u8, PAGE as usize) });
+        fill(unsafe { &mut *(WINDOW as *mut [u8; PAGE as usize]) });
         kernel::unmap(frame)
+    }
+
+    /// Shows a page of device registers, uncached, at the address that `touch` gets.
+    pub fn registers<T>(&mut self, frame: Slot, touch: impl FnOnce(*mut u8) -> T) -> Result<T, Failure> {
+        kernel::map(frame, root_space::VSPACE, WINDOW, Access::Device)?;
+        let result = touch(WINDOW as *mut u8);
+        kernel::unmap(frame)?;
+        Ok(result)
     }
 }

@@ -15,7 +15,6 @@ pub enum Error {
     Llama(llama_build::Error),
     LlamaSource,
     Layout(layout::Error),
-    NoMode(String),
     /// A command failed; what it printed has been shown or stands here.
     Failed { what: String, output: String },
     ToolMissing(String),
@@ -50,7 +49,6 @@ impl fmt::Display for Error {
             Error::Llama(e) => write!(f, "llama: {e}"),
             Error::LlamaSource => write!(f, "the source of llama.cpp is not in Cargo's download folder, and `cargo fetch` did not get it"),
             Error::Layout(e) => write!(f, "{e}"),
-            Error::NoMode(mode) => write!(f, "the layout has no mode `{mode}`"),
             Error::Failed { what, output } if output.is_empty() => write!(f, "{what} failed"),
             Error::Failed { what, output } => write!(f, "{what} failed:\n{output}"),
             Error::ToolMissing(tool) => write!(f, "the program `{tool}` is missing; `./alpha doctor` says what installs it"),

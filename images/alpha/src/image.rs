@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 /// What the person asked for.
 #[derive(Clone, Debug)]
 pub struct Wish {
-    pub mode: String,
     pub cores: u8,
     pub memory: Option<u64>,
     /// `None`: the default model if it is there.
@@ -26,7 +25,7 @@ impl Default for Wish {
     fn default() -> Self {
         // One core: with two, emulated on a computer that has no more to give, the engine's threads wait for each other
         // most of the time (docs/building.md).
-        Wish { mode: "local-only".into(), cores: 1, memory: None, model: None }
+        Wish { cores: 1, memory: None, model: None }
     }
 }
 
@@ -54,7 +53,6 @@ pub struct LoadedModel {
 
 pub fn make(tree: &Tree, programs: &Programs, wish: &Wish) -> Result<Boot> {
     let Programs { kernel, layout, wiring, files } = programs;
-    let mode = layout.mode(&wish.mode).ok_or_else(|| Error::NoMode(wish.mode.clone()))?;
     let mut elves = BTreeMap::new();
     for (name, file) in files {
         elves.insert(name.clone(), fs::read(file).map_err(Error::io(file))?);
@@ -89,7 +87,7 @@ pub fn make(tree: &Tree, programs: &Programs, wish: &Wish) -> Result<Boot> {
         spare: spare.as_ref().map(|m| ModelFile { name: m.name.clone(), bytes: m.bytes, paddr: paddr + model_only }),
         arena_bytes,
     };
-    let resolve_with = |machine: &Machine| resolve(layout, wiring, mode, machine, &elves);
+    let resolve_with = |machine: &Machine| resolve(layout, wiring, machine, &elves);
 
     // Once to see what everything but model and arena takes, once for good.
     let probe = resolve_with(&machine(1 << 30, 256 << 20, LARGE_PAGE))?;
@@ -186,7 +184,8 @@ pub fn describe(boot: &Boot) -> Result<()> {
     for model in boot.model.iter().chain(&boot.spare) {
         println!("model   {}  (at {:#x})", model.file.display(), model.paddr);
     }
-    println!("layout  {}  sha256 {}", boot.system.mode, boot.system.hash.iter().map(|b| format!("{b:02x}")).collect::<String>());
+    let modes: Vec<&str> = boot.system.modes.iter().map(|mode| mode.title.as_str()).collect();
+    println!("layout  {}  sha256 {}", modes.join(", "), boot.system.hash.iter().map(|b| format!("{b:02x}")).collect::<String>());
     println!("memory  {}, {} cores", layout::size(boot.memory_bytes), boot.cores);
     for need in needs(&boot.system, bytes).rows {
         println!("  {:>9}  {}", layout::size(need.bytes), need.what);

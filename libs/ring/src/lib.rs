@@ -80,6 +80,22 @@ const W_TAIL: usize = 0;
 const W_SEEN: usize = 1;
 const W_TAKEN: usize = 2;
 
+/// A producer's page as if the ring had never been used, but with an epoch of its own: whoever knew the ring before
+/// notices. For the one who owns the memory, while nobody writes to it.
+pub fn renew(page: &mut [u8; DATA], epoch: u64) {
+    page.fill(0);
+    page[W_MAGIC * 8..][..8].copy_from_slice(&MAGIC.to_le_bytes());
+    page[W_EPOCH * 8..][..8].copy_from_slice(&epoch.to_le_bytes());
+}
+
+/// Makes a consumer's page that of one who has taken everything in the ring with this producer's page.
+pub fn catch_up(page: &mut [u8; DATA], producer: &[u8; DATA]) {
+    page.fill(0);
+    for (to, from) in [(W_TAIL, W_HEAD), (W_SEEN, W_EPOCH), (W_TAKEN, W_RECORDS)] {
+        page[to * 8..][..8].copy_from_slice(&producer[from * 8..][..8]);
+    }
+}
+
 /// A capacity that is no power of two, too small or too large, or an address that is not aligned to 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadRing;

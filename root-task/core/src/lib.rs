@@ -4,8 +4,10 @@
 
 extern crate alloc;
 
+pub mod dialog;
 pub mod fault;
 pub mod memory;
 pub mod paging;
+pub mod reach;
 pub mod report;
 pub mod restart;

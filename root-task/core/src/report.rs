@@ -26,6 +26,11 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
+/// `1945 MiB`: a tenth of a GiB would hide what a part takes.
+pub fn mebibytes(n: u64) -> String {
+    format!("{} MiB", n >> 20)
+}
+
 /// Seconds with one or two digits behind the point.
 pub fn seconds(us: u64) -> String {
     if us < 100_000 {
@@ -35,7 +40,7 @@ pub fn seconds(us: u64) -> String {
     }
 }
 
-pub fn banner(system: &System, boot_us: u64, network: bool) -> String {
+pub fn banner(system: &System, mode: usize, boot_us: u64) -> String {
     let mut text = format!(
         "{}  {}  {}  {} core{}  {}\n{} protection domains started in {}. Mode: {}.",
         system.name,
@@ -44,28 +49,39 @@ pub fn banner(system: &System, boot_us: u64, network: bool) -> String {
         system.cores,
         if system.cores == 1 { "" } else { "s" },
         bytes(system.memory_bytes),
-        system.pds.len(),
+        running(system, mode).count(),
         seconds(boot_us),
-        system.mode,
+        title(system, mode),
     );
-    if !network {
+    if !reaches_network(system, mode) {
         text.push_str(" Nothing but root could reach a network device.");
     }
     text
 }
 
+pub fn title(system: &System, mode: usize) -> &str {
+    system.modes.get(mode).map_or("", |mode| &mode.title)
+}
+
+/// The PDs of a mode.
+pub fn running(system: &System, mode: usize) -> impl Iterator<Item = &spec::Pd> {
+    system.pds.iter().filter(move |pd| pd.modes.has(mode))
+}
+
 /// Whether any PD holds I/O ports or registers through which a network device could be reached: PCI configuration
 /// space, the port range that PCI devices are given, device memory.
-pub fn reaches_network(system: &System) -> bool {
+pub fn reaches_network(system: &System, mode: usize) -> bool {
     const PCI_CONFIG: core::ops::RangeInclusive<u16> = 0xcf8..=0xcff;
     const PCI_DEVICES: u16 = 0x1000;
-    let ports = system.pds.iter().flat_map(|pd| &pd.caps).any(|cap| match cap.object {
+    let caps = running(system, mode).flat_map(|pd| &pd.caps).filter(|cap| cap.modes.has(mode));
+    let ports = { caps }.any(|cap| match cap.object {
         Object::Ports(i) => system.ports.get(i as usize).is_some_and(|range| {
             range.last >= PCI_DEVICES || (range.first <= *PCI_CONFIG.end() && range.last >= *PCI_CONFIG.start())
         }),
         _ => false,
     });
-    let registers = system.pds.iter().flat_map(|pd| &pd.maps).any(|map| {
+    let maps = running(system, mode).flat_map(|pd| &pd.maps).filter(|map| map.modes.has(mode));
+    let registers = { maps }.any(|map| {
         system.memories.get(map.memory as usize).is_some_and(|m| matches!(m.kind, spec::MemoryKind::Device { .. }))
     });
     ports || registers
@@ -90,12 +106,12 @@ pub fn trust(trust: Trust) -> &'static str {
     }
 }
 
-pub fn status(system: &System, rows: &[Row<'_>], now_us: u64, root_bytes: u64, free_bytes: u64) -> String {
+pub fn status(system: &System, mode: usize, rows: &[Row<'_>], now_us: u64, root_bytes: u64, free_bytes: u64) -> String {
     let mut text = format!(
         "Up {} s. Mode: {}. Memory: {} of {} free.\n{:<10} {:<8} {:<10} {:>6} {:>10}",
         now_us / 1_000_000,
-        system.mode,
-        bytes(free_bytes),
+        title(system, mode),
+        mebibytes(free_bytes),
         bytes(system.memory_bytes),
         "part",
         "side",
@@ -108,6 +124,7 @@ pub fn status(system: &System, rows: &[Row<'_>], now_us: u64, root_bytes: u64, f
         let state = match row.life.state {
             State::Running if row.lowered => String::from("slowed"),
             State::Running => String::from("running"),
+            State::Absent => continue,
             State::Waiting { until_us } => format!("in {}", seconds(until_us.saturating_sub(now_us))),
         };
         let _ = write!(
@@ -127,12 +144,12 @@ pub fn status(system: &System, rows: &[Row<'_>], now_us: u64, root_bytes: u64, f
 }
 
 /// `/caps`: every part, what it holds, in the layout's words.
-pub fn caps(system: &System) -> String {
+pub fn caps(system: &System, mode: usize) -> String {
     let mut text =
         String::from("root (trusted): everything at boot; now the CNodes, spare memory, and what restarts need.");
-    for pd in &system.pds {
+    for pd in running(system, mode) {
         let _ = write!(text, "\n{} ({}): {}", pd.name, trust(pd.trust), pd.purpose);
-        for channel in &system.channels {
+        for channel in system.channels.iter().filter(|channel| channel.modes.has(mode)) {
             let (arrow, other) = if channel.from == pd.name {
                 (outgoing(channel.kind), &channel.to)
             } else if channel.to == pd.name {
@@ -145,6 +162,7 @@ pub fn caps(system: &System) -> String {
         let devices: Vec<String> = pd
             .caps
             .iter()
+            .filter(|cap| cap.modes.has(mode))
             .filter_map(|cap| match cap.object {
                 Object::Irq(i) => system.irqs.get(i as usize).map(|irq| format!("interrupt {}", irq.name)),
                 Object::Ports(i) => {
@@ -153,6 +171,14 @@ pub fn caps(system: &System) -> String {
                 _ => None,
             })
             .collect();
+        let registers = pd.maps.iter().filter(|map| map.modes.has(mode)).filter_map(|map| {
+            let memory = system.memories.get(map.memory as usize)?;
+            match memory.kind {
+                spec::MemoryKind::Device { paddr } => Some(format!("{} at {paddr:#x}", memory.name)),
+                _ => None,
+            }
+        });
+        let devices: Vec<String> = devices.into_iter().chain(registers).collect();
         if !devices.is_empty() {
             let _ = write!(text, "\n  device: {}", devices.join(", "));
         }

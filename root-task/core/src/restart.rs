@@ -13,6 +13,8 @@ pub enum State {
     Waiting {
         until_us: u64,
     },
+    /// The mode does not have it.
+    Absent,
 }
 
 /// The life of one PD.
@@ -27,6 +29,11 @@ pub struct Life {
 impl Life {
     pub fn begun(now_us: u64) -> Self {
         Life { starts: 1, state: State::Running, started_us: now_us, failures_in_a_row: 0 }
+    }
+
+    /// Of a PD that the mode does not have.
+    pub fn absent() -> Self {
+        Life { starts: 0, state: State::Absent, started_us: 0, failures_in_a_row: 0 }
     }
 
     /// Notes a failure. Returns how long to wait before the next start; 0 means at once.

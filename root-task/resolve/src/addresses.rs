@@ -30,6 +30,9 @@ pub const SPARE: u64 = 0x1c_0000_0000;
 pub const SPARE_END: u64 = 0x20_0000_0000;
 pub const MODEL: u64 = 0x20_0000_0000;
 pub const MODEL_END: u64 = 0x80_0000_0000;
+/// Where a device behind an IOMMU sees its driver's DMA memory; each device has an address space of its own. Below
+/// 4 GiB, and not page zero: a driver's bug that hands out a null address reaches nothing.
+pub const IO: u64 = 0x1000_0000;
 pub const ROOT_CHANNELS: u64 = 0x10_0000_0000;
 pub const ROOT_CHANNELS_END: u64 = 0x10_4000_0000;
 

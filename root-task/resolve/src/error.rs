@@ -29,10 +29,18 @@ pub enum Error {
     VectorTwice { first: String, second: String, vector: u8 },
     PinTwice { first: String, second: String, ioapic: u8, pin: u8 },
     DeviceMemoryOverlap { first: String, second: String, paddr: u64 },
+    /// DMA memory and devices that can use it do not match.
+    DmaWithoutDevice { pd: String, masters: usize },
+    /// What an undisturbed PD holds depends on the mode.
+    ChangesWithMode { pd: String, what: String, mode: String },
+    /// A focus key that two rings have, or that the terminal needs.
+    FocusKey { channel: String, why: String },
     /// An edge from the private to the public side.
     PrivateToPublic { channel: String, private: String, public: String },
     CrossingsMissing { pd: String },
     CrossingsUntrusted { pd: String },
+    /// It names no edge of the PD's.
+    CrossingNowhere { pd: String, end: String },
     NoClock { wanted_by: String },
     TwoClocks { first: String, second: String },
     TwoEditors { first: String, second: String },
@@ -112,6 +120,16 @@ impl fmt::Display for Error {
             DeviceMemoryOverlap { first, second, paddr } => {
                 write!(f, "The devices `{first}` and `{second}` both have the registers at {paddr:#x}.")
             }
+            DmaWithoutDevice { pd, masters } => write!(
+                f,
+                "{pd} has {masters} devices that write to memory by themselves; `dma_kib` is for exactly one, and needed then."
+            ),
+            ChangesWithMode { pd, what, mode } => write!(
+                f,
+                "{pd} is private and runs on when the mode changes, but {what} is not there in the mode `{mode}`."
+            ),
+            FocusKey { channel, why } => write!(f, "The focus key of `{channel}` {why}."),
+            CrossingNowhere { pd, end } => write!(f, "A crossing of {pd} names an edge that it does not have: {end}."),
             PrivateToPublic { channel, private, public } => write!(
                 f,
                 "The channel `{channel}` would carry data from {private} (private) to {public} (public)."

@@ -1,7 +1,7 @@
 //! The Rust module that a PD is compiled with: its own ends of everything, as constants.
 
 use crate::parse::{Layout, PdIndex};
-use crate::wire::{Constant, Party, Wiring};
+use crate::wire::{Constant, Focus, Party, Wiring};
 use spec::handle::{RingIn, RingOut};
 use std::fmt::Write;
 
@@ -34,7 +34,7 @@ impl Wiring {
         if let Some(slot) = plan.supervisor_slot {
             constant("SUPERVISOR", "Client", &format!("Client {{ slot: {slot} }}"));
         }
-        let (mut displays, mut ticks) = (Vec::new(), Vec::new());
+        let (mut displays, mut focus_rings, mut ticks) = (Vec::new(), Vec::new(), Vec::new());
         for c in &plan.constants {
             match c {
                 Constant::RingIn { name, from, ring, display } => {
@@ -48,9 +48,13 @@ impl Wiring {
                         ));
                     }
                 }
-                Constant::RingOut { name, to, ring } => {
+                Constant::RingOut { name, to, ring, focus } => {
                     let suffix = if alone(c) { String::new() } else { format!("_{}", upper(&party(*to))) };
-                    constant(&format!("RING_OUT_{}{suffix}", upper(name)), "RingOut", &ring_out(ring));
+                    let full = format!("RING_OUT_{}{suffix}", upper(name));
+                    constant(&full, "RingOut", &ring_out(ring));
+                    if let Some(Focus { key, label }) = focus {
+                        focus_rings.push(format!("FocusOut {{ ring: {full}, key: {key:#04x}, label: {label:?} }}"));
+                    }
                 }
                 Constant::Client { server, slot } => {
                     constant(&format!("CLIENT_{}", upper(server)), "Client", &format!("Client {{ slot: {slot} }}"));
@@ -82,6 +86,9 @@ impl Wiring {
                     "Memory",
                     &format!("Memory {{ vaddr: {:#x}, bytes: {:#x} }}", memory.vaddr, memory.bytes),
                 ),
+                Constant::Dma(dma) => {
+                    constant("DMA", "Dma", &format!("Dma {{ vaddr: {:#x}, bytes: {:#x} }}", dma.vaddr, dma.bytes));
+                }
                 Constant::Tick { bit, period_us } => {
                     constant("TICK", "u64", &format!("{bit:#x}"));
                     constant("TICK_US", "u64", &period_us.to_string());
@@ -91,7 +98,8 @@ impl Wiring {
                 }
             }
         }
-        for (name, ty, items) in [("DISPLAYS", "DisplayIn", displays), ("TICKS", "Tick", ticks)] {
+        let lists = [("DISPLAYS", "DisplayIn", displays), ("FOCUS", "FocusOut", focus_rings), ("TICKS", "Tick", ticks)];
+        for (name, ty, items) in lists {
             if !items.is_empty() {
                 let items: String = items.iter().map(|i| format!("\n    {i},")).collect();
                 constant(name, &format!("&[{ty}]"), &format!("&[{items}\n]"));
@@ -100,7 +108,7 @@ impl Wiring {
         format!(
             "// Generated from root-task/layout: what {} holds. Do not edit.\n\
              #[allow(unused_imports)]\n\
-             use pd::handle::{{Client, DisplayIn, Irq, Memory, Ports, RingIn, RingOut, Server, Signal, Tick}};\n\n{lines}",
+             use pd::handle::{{\n    Client, DisplayIn, Dma, FocusOut, Irq, Memory, Ports, RingIn, RingOut, Server, Signal, Tick,\n}};\n\n{lines}",
             table.name
         )
     }

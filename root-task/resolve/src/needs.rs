@@ -69,7 +69,7 @@ pub fn needs(system: &System, image_bytes: u64) -> Needs {
             rows.push(Need { what: format!("{}'s working memory", pd.name), bytes: arena.bytes });
         }
     }
-    let rings = system.memories.iter().filter(|m| m.kind == MemoryKind::Ram).map(|m| m.bytes).sum();
+    let rings = system.memories.iter().filter(|m| !matches!(m.kind, MemoryKind::Device { .. } | MemoryKind::Loaded { .. })).map(|m| m.bytes).sum();
     rows.push(Need { what: "rings and shared pages".into(), bytes: rings });
     for model in system.model.iter().chain(&system.spare) {
         rows.push(Need { what: format!("model {}", model.name), bytes: round_up(model.bytes, LARGE_PAGE) });

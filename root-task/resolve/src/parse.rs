@@ -3,7 +3,7 @@
 use crate::addresses::round_up;
 use crate::error::{Error, Result};
 use crate::table::{parse, Reader};
-use spec::{Entropy, IrqSource, PowerOff, Trust, PAGE};
+use spec::{Crossing, End, Entropy, IrqSource, PowerOff, Trust, PAGE};
 use std::path::Path;
 
 const SYSTEM: &str = "system.toml";
@@ -33,6 +33,9 @@ pub struct Root {
     pub display_bytes: u64,
     /// Who speaks on the screen when root does.
     pub label: String,
+    pub crossings: Vec<Crossing>,
+    /// The control character with which the person speaks to root on the trusted path.
+    pub focus_key: Option<u8>,
     pub tick_us: u64,
     pub spin_limit_us: u64,
 }
@@ -52,6 +55,8 @@ pub struct Pd {
     pub log_bytes: u64,
     /// Indices into [`Platform::devices`].
     pub devices: Vec<usize>,
+    /// Memory that its device reads and writes; 0 for none.
+    pub dma_bytes: u64,
     pub tick_us: Option<u64>,
     pub sends_ticks: bool,
     pub supervisor: bool,
@@ -80,14 +85,6 @@ impl ProgramKind {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Crossing {
-    pub from: String,
-    pub to: String,
-    pub why: String,
-    pub tests: String,
-}
-
 #[derive(Clone, Debug)]
 pub struct Channel {
     pub name: String,
@@ -97,7 +94,7 @@ pub struct Channel {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChannelKind {
-    Ring { from: PdIndex, to: PdIndex, bytes: u64, credit: bool, display: Option<Display> },
+    Ring { from: PdIndex, to: PdIndex, bytes: u64, credit: bool, display: Option<Display>, focus_key: Option<u8> },
     Rpc { client: PdIndex, server: PdIndex },
     Notification { from: PdIndex, to: PdIndex },
     Page { from: PdIndex, to: Vec<PdIndex> },
@@ -133,6 +130,8 @@ pub struct Platform {
     pub power_off: PowerOff,
     /// The kernel's own limit.
     pub max_cores: u8,
+    /// First and last I/O port of the PCI configuration space.
+    pub pci_config: Option<(u16, u16)>,
     pub devices: Vec<Device>,
 }
 
@@ -143,6 +142,20 @@ pub struct Device {
     pub irq: Option<IrqSource>,
     /// Physical address and bytes of register blocks, in whole pages.
     pub registers: Vec<(u64, u64)>,
+    pub pci: Option<Pci>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Pci {
+    pub bus: u8,
+    pub device: u8,
+    pub function: u8,
+    /// Vendor in the low half, device in the high half.
+    pub id: u32,
+    /// Index, address, bytes.
+    pub bars: Vec<(u8, u64, u64)>,
+    pub can_dma: bool,
+    pub reset: Option<spec::PciReset>,
 }
 
 impl Layout {
@@ -188,6 +201,8 @@ impl Layout {
             priority: priorities.get("root").ok_or_else(|| root.unknown_name("priority", "root", &priorities.names()))?,
             display_bytes: kib(&mut root, "display_kib")?,
             label: root.text("label")?.into(),
+            crossings: crossings(&mut root)?,
+            focus_key: focus_key(&mut root)?,
             tick_us: root.opt_duration_us("tick")?.ok_or_else(|| root.missing("tick"))?,
             spin_limit_us: root.opt_duration_us("spin_limit")?.ok_or_else(|| root.missing("spin_limit"))?,
         };
@@ -316,6 +331,43 @@ fn opt_kib(reader: &mut Reader, key: &'static str) -> Result<Option<u64>> {
     if reader.has(key) { kib(reader, key).map(Some) } else { reader.opt_number(key) }
 }
 
+fn crossings(reader: &mut Reader) -> Result<Vec<Crossing>> {
+    let mut crossings = Vec::new();
+    for mut c in reader.table_list("crossing")? {
+        let crossing = Crossing {
+            from: crossing_end(&mut c, "in", " from ")?,
+            to: crossing_end(&mut c, "out", " to ")?,
+            why: c.text("why")?.into(),
+            tests: c.text("tests")?.into(),
+        };
+        c.finish()?;
+        crossings.push(crossing);
+    }
+    Ok(crossings)
+}
+
+/// `keys to shell`, `display from *`, `device console`.
+fn crossing_end(reader: &mut Reader, key: &'static str, word: &str) -> Result<End> {
+    let text = reader.text(key)?;
+    if let Some(name) = text.strip_prefix("device ") {
+        return Ok(End::Device { name: name.into() });
+    }
+    match text.split_once(word) {
+        Some((name, "*")) => Ok(End::Channel { name: name.into(), other: None }),
+        Some((name, other)) => Ok(End::Channel { name: name.into(), other: Some(other.into()) }),
+        None => Err(reader.bad_value(key, text, format!("`CHANNEL{word}PD`, `CHANNEL{word}*` or `device NAME`"))),
+    }
+}
+
+/// `focus_key = "ctrl-g"`, as the control character that a terminal sends for it.
+fn focus_key(reader: &mut Reader) -> Result<Option<u8>> {
+    let Some(text) = reader.opt_text("focus_key")? else { return Ok(None) };
+    match text.strip_prefix("ctrl-").map(str::as_bytes) {
+        Some([letter @ b'a'..=b'z']) => Ok(Some(letter & 0x1f)),
+        _ => Err(reader.bad_value("focus_key", text, "`ctrl-` and a letter")),
+    }
+}
+
 fn pd_index(reader: &Reader, name: &str, names: &[&str]) -> Result<PdIndex> {
     names
         .iter()
@@ -374,16 +426,7 @@ fn pd(name: &str, mut r: Reader, priorities: &Priorities, platform: &Platform) -
     if trust == Trust::Trusted && !r.has("crossing") {
         return Err(Error::CrossingsMissing { pd: name.into() });
     }
-    let mut crossings = Vec::new();
-    for mut c in r.table_list("crossing")? {
-        crossings.push(Crossing {
-            from: c.text("in")?.into(),
-            to: c.text("out")?.into(),
-            why: c.text("why")?.into(),
-            tests: c.text("tests")?.into(),
-        });
-        c.finish()?;
-    }
+    let crossings = crossings(&mut r)?;
     let stack_bytes = round_up(kib(&mut r, "stack_kib")?, PAGE);
     if stack_bytes == 0 {
         return Err(r.bad_value("stack_kib", 0, "at least 4"));
@@ -398,6 +441,7 @@ fn pd(name: &str, mut r: Reader, priorities: &Priorities, platform: &Platform) -
         worker_stack_bytes: opt_kib(&mut r, "worker_stack_kib")?.map_or(stack_bytes, |b| round_up(b, PAGE)),
         log_bytes: opt_kib(&mut r, "log_kib")?.unwrap_or(0),
         devices,
+        dma_bytes: opt_kib(&mut r, "dma_kib")?.unwrap_or(0),
         tick_us: r.opt_duration_us("tick")?,
         sends_ticks: r.flag("sends_ticks")?,
         supervisor: r.flag("supervisor")?,
@@ -409,6 +453,13 @@ fn pd(name: &str, mut r: Reader, priorities: &Priorities, platform: &Platform) -
     };
     if !rust && (pd.log_bytes > 0 || pd.supervisor || pd.tick_us.is_some()) {
         return Err(r.bad_value("program", pd.program.name(), "a Rust package, to have a log, a tick or the supervisor"));
+    }
+    if pd.dma_bytes > 0 && !(pd.dma_bytes.is_power_of_two() && pd.dma_bytes >= PAGE) {
+        return Err(r.bad_value("dma_kib", pd.dma_bytes >> 10, "a power of two, at least 4"));
+    }
+    let masters = pd.devices.iter().filter(|d| platform.devices[**d].pci.as_ref().is_some_and(|pci| pci.can_dma)).count();
+    if (pd.dma_bytes > 0) != (masters == 1) || masters > 1 {
+        return Err(Error::DmaWithoutDevice { pd: name.into(), masters });
     }
     r.finish()?;
     Ok(pd)
@@ -437,7 +488,8 @@ fn channel(mut r: Reader, names: &[&str]) -> Result<Channel> {
             if display.is_none() && (edits || reserved) {
                 return Err(r.missing("label"));
             }
-            ChannelKind::Ring { from, to, bytes: round_up(bytes, PAGE), credit, display }
+            let focus_key = focus_key(&mut r)?;
+            ChannelKind::Ring { from, to, bytes: round_up(bytes, PAGE), credit, display, focus_key }
         }
         "rpc" => {
             r.text("protocol")?;
@@ -479,7 +531,7 @@ fn platform_table(file: &str, text: &str) -> Result<Platform> {
     let mut devices: Vec<Device> = Vec::new();
     for (name, mut r) in top.tables("device")? {
         r.text("kind")?;
-        let mut device = Device { name: name.into(), ports: Vec::new(), irq: None, registers: Vec::new() };
+        let mut device = Device { name: name.into(), ports: Vec::new(), irq: None, registers: Vec::new(), pci: None };
         for (first, last) in pairs(&mut r, "ports", 0xffff)? {
             if first > last {
                 return Err(r.bad_value("ports", format!("[{first:#x}, {last:#x}]"), "[first, last]"));
@@ -491,6 +543,11 @@ fn platform_table(file: &str, text: &str) -> Result<Platform> {
                 return Err(r.bad_value("registers", format!("[{paddr:#x}, {bytes:#x}]"), "whole pages: [address, bytes]"));
             }
             device.registers.push((paddr, bytes));
+        }
+        if let Some(pci) = r.opt_table("pci")? {
+            let pci = pci_function(pci)?;
+            device.registers.extend(pci.bars.iter().map(|&(_, paddr, bytes)| (paddr, bytes)));
+            device.pci = Some(pci);
         }
         if let Some(mut irq) = r.opt_table("irq")? {
             device.irq = Some(IrqSource::IoApic {
@@ -510,11 +567,50 @@ fn platform_table(file: &str, text: &str) -> Result<Platform> {
         entropy,
         power_off,
         max_cores: top.small("max_cores", 8)?,
+        pci_config: pairs(&mut top, "pci_config", 0xffff)?.first().map(|&(first, last)| (first as u16, last as u16)),
         devices,
     };
     top.finish()?;
     check_devices(&platform.devices)?;
     Ok(platform)
+}
+
+fn pci_function(mut r: Reader) -> Result<Pci> {
+    let mut bars = Vec::new();
+    for value in r.list("bars")? {
+        let numbers: Option<Vec<u64>> =
+            value.as_array().map(|list| list.iter().filter_map(|n| u64::try_from(n.as_integer()?).ok()).collect());
+        match numbers.as_deref() {
+            // A BAR's size is a power of two, and it is aligned to it (PCI Local Bus Specification 3.0, 6.2.5.1).
+            Some(&[index @ 0..=5, paddr, bytes]) if bytes.is_power_of_two() && bytes >= PAGE && paddr % bytes == 0 => {
+                bars.push((index as u8, paddr, bytes));
+            }
+            _ => return Err(r.wrong_type("bars", "a list of [index 0 to 5, address, bytes], aligned to a power of two of bytes")),
+        }
+    }
+    let reset = match r.opt_table("reset")? {
+        None => None,
+        Some(mut reset) => {
+            let (bar, offset) = (reset.small::<u8>("bar", 5)?, reset.number("offset")?);
+            let value = reset.small("value", 255)?;
+            let Some(&(_, paddr, _)) = bars.iter().find(|&&(index, _, bytes)| index == bar && offset < bytes) else {
+                return Err(reset.bad_value("offset", offset, "within one of the device's `bars`"));
+            };
+            reset.finish()?;
+            Some(spec::PciReset { paddr: paddr + offset, value })
+        }
+    };
+    let pci = Pci {
+        reset,
+        bus: r.small("bus", 255)?,
+        device: r.small("device", 31)?,
+        function: r.small("function", 7)?,
+        id: r.small("id", u32::MAX.into())?,
+        bars,
+        can_dma: r.needed_flag("can_dma")?,
+    };
+    r.finish()?;
+    Ok(pci)
 }
 
 fn pairs(r: &mut Reader, key: &'static str, max: u64) -> Result<Vec<(u64, u64)>> {

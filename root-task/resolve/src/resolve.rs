@@ -1,15 +1,15 @@
-//! One mode on one machine: the specification and the bytes that it refers to.
+//! The layout on one machine: the specification of all of its modes, and the bytes that it refers to.
 
 use crate::addresses::{self, round_up, Region};
 use crate::error::{Error, Result};
-use crate::parse::{Layout, Mode, PdIndex, ProgramKind};
-use crate::wire::{CapPlan, Party, PdPlan, Thing, Wiring};
+use crate::parse::{Layout, PdIndex, ProgramKind};
+use crate::wire::{CapPlan, MemoryPlan, Part, Party, PdPlan, Thing, Wiring};
 use crate::{blob, verify, Program};
 use sha2::{Digest, Sha256};
 use spec::handle::RingIn;
 use spec::{
-    Cap, Channel, Image, Irq, Map, Memory, MemoryKind, Model, Object, PageSize, Pd, PortRange, PrivateMemory, Root,
-    Segment, Start, StartPage, System, Thread, Word, LARGE_PAGE, PAGE,
+    Cap, Channel, Dma, End, Image, Irq, Map, Memory, MemoryKind, Mode, Model, Modes, Object, Owned, PageSize, PciFunction, Pd,
+    PortRange, PrivateMemory, Root, Segment, Start, StartPage, System, Thread, Trust, Word, LARGE_PAGE, PAGE,
 };
 use std::collections::BTreeMap;
 
@@ -42,11 +42,10 @@ pub struct Resolved {
     pub payload: Vec<u8>,
 }
 
-/// Resolves `mode`. `programs` holds the ELF file of every package and program by name.
+/// `programs` holds the ELF file of every package and program by name.
 pub fn resolve(
     layout: &Layout,
     wiring: &Wiring,
-    mode: &Mode,
     machine: &Machine,
     programs: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Resolved> {
@@ -59,7 +58,7 @@ pub fn resolve(
             return Err(Error::Inconsistent { what: format!("the model at {:#x} is not aligned", model.paddr) });
         }
     }
-    let resolved = Resolve::new(layout, wiring, mode, machine).run(programs)?;
+    let resolved = Resolve::new(layout, wiring, machine).run(programs)?;
     verify(&resolved.system)?;
     Ok(resolved)
 }
@@ -67,17 +66,18 @@ pub fn resolve(
 struct Resolve<'a> {
     layout: &'a Layout,
     wiring: &'a Wiring,
-    mode: &'a Mode,
     machine: &'a Machine,
+    /// Those that run in some mode, in the order of the specification.
+    pds: Vec<PdIndex>,
     system: System,
     payload: Vec<u8>,
     images: BTreeMap<String, Image>,
-    /// Index of each of the wiring's memories in this mode.
+    /// Index of each of the wiring's memories in the specification.
     memories: Vec<Option<u16>>,
 }
 
 impl<'a> Resolve<'a> {
-    fn new(layout: &'a Layout, wiring: &'a Wiring, mode: &'a Mode, machine: &'a Machine) -> Self {
+    fn new(layout: &'a Layout, wiring: &'a Wiring, machine: &'a Machine) -> Self {
         let loaded = |m: &ModelFile| Model { name: m.name.clone(), paddr: m.paddr, bytes: m.bytes };
         let (model, spare) = (machine.model.as_ref().map(loaded), machine.spare.as_ref().map(loaded));
         let system = System {
@@ -86,7 +86,7 @@ impl<'a> Resolve<'a> {
             name: machine.name.clone(),
             kernel: machine.kernel.clone(),
             platform: layout.platform.name.clone(),
-            mode: mode.title.clone(),
+            modes: layout.modes.iter().map(|m| Mode { name: m.name.clone(), title: m.title.clone() }).collect(),
             cores: machine.cores,
             memory_bytes: machine.memory_bytes,
             model,
@@ -96,11 +96,15 @@ impl<'a> Resolve<'a> {
             notifications: Vec::new(),
             irqs: Vec::new(),
             ports: Vec::new(),
+            pci: Vec::new(),
             pds: Vec::new(),
             root: Root {
+                crossings: layout.root.crossings.clone(),
                 maps: Vec::new(),
                 display: wiring.root.display,
                 logs: Vec::new(),
+                focus: wiring.root.focus,
+                pci_config: layout.platform.pci_config,
                 notification: 0,
                 tick_bit: wiring.root.tick_bit,
                 tick_us: layout.root.tick_us,
@@ -112,11 +116,12 @@ impl<'a> Resolve<'a> {
             },
             channels: Vec::new(),
         };
+        let runs = |pd: &PdIndex| layout.modes.iter().any(|mode| mode.pds.contains(pd));
         Resolve {
             layout,
             wiring,
-            mode,
             machine,
+            pds: (0..layout.pds.len()).filter(runs).collect(),
             system,
             payload: Vec::new(),
             images: BTreeMap::new(),
@@ -125,24 +130,35 @@ impl<'a> Resolve<'a> {
     }
 
     fn run(mut self, programs: &BTreeMap<String, Vec<u8>>) -> Result<Resolved> {
-        self.check_mode()?;
+        self.check_modes()?;
         self.objects();
         self.shared_memories();
-        for (index, &pd) in self.mode.pds.iter().enumerate() {
+        for (index, pd) in self.pds.clone().into_iter().enumerate() {
             let pd = self.pd(index, pd, programs)?;
             self.system.pds.push(pd);
         }
         self.root();
         self.channels();
+        self.check_private()?;
+        self.check_crossings()?;
         self.system.hash = Sha256::digest(blob::encode(&self.system)?).into();
         Ok(Resolved { system: self.system, payload: self.payload })
     }
 
-    fn runs(&self, party: Party) -> bool {
-        match party {
-            Party::Root => true,
-            Party::Pd(pd) => self.mode.pds.contains(&pd),
+    /// The modes in which somebody runs.
+    fn modes(&self, party: Party) -> Modes {
+        let mut modes = Modes::default();
+        for (i, mode) in self.layout.modes.iter().enumerate() {
+            if matches!(party, Party::Root) || matches!(party, Party::Pd(pd) if mode.pds.contains(&pd)) {
+                modes.add(i);
+            }
         }
+        modes
+    }
+
+    /// Somebody's index in the specification.
+    fn index(&self, pd: PdIndex) -> u16 {
+        self.pds.iter().position(|p| *p == pd).unwrap_or(usize::MAX) as u16
     }
 
     fn name(&self, party: Party) -> &str {
@@ -153,59 +169,136 @@ impl<'a> Resolve<'a> {
     }
 
     /// What a mode must have besides being a list of PDs.
-    fn check_mode(&self) -> Result<()> {
-        let clock = self.mode.pds.iter().any(|pd| self.layout.pds[*pd].sends_ticks);
-        if !clock {
-            let wanted_by = match self.mode.pds.iter().find(|pd| self.layout.pds[**pd].tick_us.is_some()) {
-                Some(pd) => self.layout.pds[*pd].name.clone(),
-                None => "root".into(),
-            };
-            return Err(Error::NoClock { wanted_by });
+    fn check_modes(&self) -> Result<()> {
+        for mode in &self.layout.modes {
+            if !mode.pds.iter().any(|pd| self.layout.pds[*pd].sends_ticks) {
+                let wanted_by = match mode.pds.iter().find(|pd| self.layout.pds[**pd].tick_us.is_some()) {
+                    Some(pd) => self.layout.pds[*pd].name.clone(),
+                    None => "root".into(),
+                };
+                return Err(Error::NoClock { wanted_by });
+            }
+            if !self.layout.display().is_some_and(|display| mode.pds.contains(&display)) {
+                return Err(Error::NoDisplay);
+            }
         }
-        match self.layout.display() {
-            Some(display) if self.mode.pds.contains(&display) => Ok(()),
-            _ => Err(Error::NoDisplay),
-        }
+        Ok(())
     }
 
-    /// Endpoints, notifications, interrupts and ports that somebody of this mode holds.
-    fn objects(&mut self) {
-        self.system.notifications.push("root".into());
-        for &pd in &self.mode.pds {
-            self.system.notifications.push(self.layout.pds[pd].name.clone());
+    /// Private PDs run on when the mode changes, so nothing that they hold may come or go with it.
+    fn check_private(&self) -> Result<()> {
+        for pd in self.system.pds.iter().filter(|pd| pd.trust == Trust::Private) {
+            let caps = pd.caps.iter().map(|cap| (cap.modes, format!("the capability in slot {}", cap.slot)));
+            let memories = &self.system.memories;
+            let maps = pd.maps.iter().map(|map| (map.modes, format!("`{}`", memories[map.memory as usize].name)));
+            for (modes, what) in caps.chain(maps) {
+                if let Some(mode) = (0..self.layout.modes.len()).find(|m| pd.modes.has(*m) && !modes.has(*m)) {
+                    let mode = self.layout.modes[mode].name.clone();
+                    return Err(Error::ChangesWithMode { pd: pd.name.clone(), what, mode });
+                }
+            }
         }
-        for &pd in &self.mode.pds {
+        Ok(())
+    }
+
+    /// A crossing between edges that do not exist would say nothing, and hide a name that was misspelt.
+    fn check_crossings(&self) -> Result<()> {
+        let system = &self.system;
+        let root = std::iter::once(("root", &system.root.crossings));
+        for (pd, crossings) in root.chain(system.pds.iter().map(|pd| (pd.name.as_str(), &pd.crossings))) {
+            for (end, into) in crossings.iter().flat_map(|c| [(&c.from, true), (&c.to, false)]) {
+                let known = match end {
+                    End::Device { name } => {
+                        let driver = self.layout.pds.iter().find(|table| table.name == pd);
+                        let mut devices = driver.into_iter().flat_map(|table| &table.devices);
+                        devices.any(|d| self.layout.platform.devices[*d].name == *name)
+                    }
+                    End::Channel { name, other } => system.channels.iter().any(|channel| {
+                        channel.name == *name && channel.leads(pd, other.as_deref(), into)
+                    }),
+                };
+                if !known {
+                    let (pd, end) = (pd.to_owned(), format!("{end:?}"));
+                    return Err(Error::CrossingNowhere { pd, end });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Endpoints, notifications, interrupts, ports and PCI devices that somebody holds.
+    fn objects(&mut self) {
+        self.system.notifications.push(Owned { name: "root".into(), owner: None });
+        for (index, &pd) in self.pds.iter().enumerate() {
+            let (name, owner) = (self.layout.pds[pd].name.clone(), Some(index as u16));
+            self.system.notifications.push(Owned { name, owner });
+        }
+        for (index, &pd) in self.pds.iter().enumerate() {
             let table = &self.layout.pds[pd];
+            let driver = index as u16;
             if self.wiring.pds[pd].server_slot.is_some() {
-                self.system.endpoints.push(table.name.clone());
+                self.system.endpoints.push(Owned { name: table.name.clone(), owner: Some(driver) });
             }
             for &d in &table.devices {
                 let device = &self.layout.platform.devices[d];
                 if let Some(source) = device.irq {
-                    self.system.irqs.push(Irq { name: device.name.clone(), source });
+                    self.system.irqs.push(Irq { name: device.name.clone(), driver, source });
                 }
                 for (n, &(first, last)) in device.ports.iter().enumerate() {
-                    self.system.ports.push(PortRange { name: ports_name(&device.name, n), first, last });
+                    self.system.ports.push(PortRange { name: ports_name(&device.name, n), driver, first, last });
+                }
+                if let Some(pci) = &device.pci {
+                    self.system.pci.push(PciFunction {
+                        name: device.name.clone(),
+                        bus: pci.bus,
+                        device: pci.device,
+                        function: pci.function,
+                        id: pci.id,
+                        bars: pci.bars.clone(),
+                        driver,
+                        can_dma: pci.can_dma,
+                        reset: pci.reset,
+                    });
                 }
             }
         }
     }
 
-    /// A shared memory exists if at least two of its users run; what has one user (device registers, a position in a
-    /// ring) if that one does.
+    /// Memory of a PD that runs on when the mode changes stays where it is, whether there is somebody at the other end
+    /// or not: what such a PD may touch never changes under it. Between public ones it is there when two of them are.
+    fn memory_modes(&self, memory: &MemoryPlan) -> Modes {
+        let stays = |party: Party| match party {
+            Party::Root => true,
+            Party::Pd(pd) => self.layout.pds[pd].trust != Trust::Public,
+        };
+        let mut modes = Modes::default();
+        for mode in 0..self.layout.modes.len() {
+            let users = memory.users.iter().filter(|(party, ..)| self.modes(*party).has(mode));
+            if users.clone().any(|(party, ..)| stays(*party)) || users.count() >= memory.users.len().min(2) {
+                modes.add(mode);
+            }
+        }
+        modes
+    }
+
     fn shared_memories(&mut self) {
         for (i, memory) in self.wiring.memories.iter().enumerate() {
-            let users = memory.users.iter().filter(|(party, ..)| self.runs(*party)).count();
-            let writer = self.runs(memory.users[0].0);
-            if writer && users >= memory.users.len().min(2) {
-                self.memories[i] = Some(self.system.memories.len() as u16);
-                let kind = match memory.paddr {
-                    Some(paddr) => MemoryKind::Device { paddr },
-                    None => MemoryKind::Ram,
-                };
-                let (name, bytes) = (memory.name.clone(), memory.bytes);
-                self.system.memories.push(Memory { name, bytes, page: PageSize::Small, kind });
+            let mut modes = self.memory_modes(memory);
+            if let Part::Consumer(ring) = memory.part {
+                modes.0 &= self.memory_modes(&self.wiring.memories[ring]).0;
             }
+            if modes == Modes::default() {
+                continue;
+            }
+            self.memories[i] = Some(self.system.memories.len() as u16);
+            let kind = match (memory.paddr, memory.part) {
+                (Some(paddr), _) => MemoryKind::Device { paddr },
+                (None, Part::None) => MemoryKind::Ram,
+                (None, Part::Producer) => MemoryKind::Ring,
+                (None, Part::Consumer(ring)) => MemoryKind::RingPage { ring: self.memories[ring].unwrap_or(u16::MAX) },
+            };
+            let (name, bytes) = (memory.name.clone(), memory.bytes);
+            self.system.memories.push(Memory { name, modes, bytes, page: PageSize::Small, kind });
         }
     }
 
@@ -213,9 +306,11 @@ impl<'a> Resolve<'a> {
         let mut maps = Vec::new();
         for (memory, index) in self.wiring.memories.iter().zip(&self.memories) {
             let Some(index) = *index else { continue };
+            let exists = self.system.memories[index as usize].modes;
             for &(party, vaddr, write) in &memory.users {
-                if party == of {
-                    maps.push(Map { memory: index, vaddr, write });
+                let modes = Modes(exists.0 & self.modes(party).0);
+                if party == of && modes != Modes::default() {
+                    maps.push(Map { memory: index, vaddr, write, modes });
                 }
             }
         }
@@ -223,42 +318,50 @@ impl<'a> Resolve<'a> {
     }
 
     fn object(&self, thing: Thing) -> Object {
-        let position = |list: &[String], name: &str| list.iter().position(|n| n == name).unwrap_or(usize::MAX) as u16;
+        fn position<T>(list: &[T], is: impl FnMut(&T) -> bool) -> u16 {
+            list.iter().position(is).unwrap_or(usize::MAX) as u16
+        }
+        let system = &self.system;
         match thing {
-            Thing::Endpoint(pd) => Object::Endpoint(position(&self.system.endpoints, &self.layout.pds[pd].name)),
-            Thing::Notification(party) => Object::Notification(position(&self.system.notifications, self.name(party))),
+            Thing::Endpoint(pd) => {
+                Object::Endpoint(position(&system.endpoints, |e| e.owner == Some(self.index(pd))))
+            }
+            // A PD's own one comes first; llama has more.
+            Thing::Notification(party) => {
+                Object::Notification(position(&system.notifications, |n| n.name == self.name(party)))
+            }
             Thing::Irq(device) => {
-                let names: Vec<String> = self.system.irqs.iter().map(|i| i.name.clone()).collect();
-                Object::Irq(position(&names, &self.layout.platform.devices[device].name))
+                Object::Irq(position(&system.irqs, |i| i.name == self.layout.platform.devices[device].name))
             }
             Thing::Ports(device, n) => {
-                let names: Vec<String> = self.system.ports.iter().map(|p| p.name.clone()).collect();
-                Object::Ports(position(&names, &ports_name(&self.layout.platform.devices[device].name, n)))
+                let name = ports_name(&self.layout.platform.devices[device].name, n);
+                Object::Ports(position(&system.ports, |p| p.name == name))
             }
             Thing::Fault | Thing::Supervisor => Object::RootEndpoint,
         }
     }
 
-    fn caps(&self, plans: &[CapPlan], pd_index: u64) -> Vec<Cap> {
-        let running = plans.iter().filter(|plan| self.runs(plan.peer));
-        running
-            .map(|plan| Cap {
-                slot: plan.slot,
-                object: self.object(plan.thing),
-                rights: plan.rights,
-                badge: match plan.thing {
-                    Thing::Fault | Thing::Supervisor => plan.badge | pd_index,
-                    _ => plan.badge,
-                },
-            })
-            .collect()
+    fn caps(&self, of: Party, plans: &[CapPlan], pd_index: u64) -> Vec<Cap> {
+        let modes = |plan: &CapPlan| Modes(self.modes(of).0 & self.modes(plan.peer).0);
+        let ever = plans.iter().filter(|plan| modes(plan) != Modes::default());
+        ever.map(|plan| Cap {
+            slot: plan.slot,
+            object: self.object(plan.thing),
+            rights: plan.rights,
+            badge: match plan.thing {
+                Thing::Fault | Thing::Supervisor => plan.badge | pd_index,
+                _ => plan.badge,
+            },
+            modes: modes(plan),
+        })
+        .collect()
     }
 
     fn pd(&mut self, index: usize, pd: PdIndex, programs: &BTreeMap<String, Vec<u8>>) -> Result<Pd> {
         let table = &self.layout.pds[pd];
         let plan = &self.wiring.pds[pd];
         let image = self.image(&table.name, &table.program, programs)?;
-        let mut caps = self.caps(&plan.caps, index as u64);
+        let mut caps = self.caps(Party::Pd(pd), &plan.caps, index as u64);
         let mut maps = self.maps(Party::Pd(pd));
 
         let no_room = |region| move || Error::NoRoom { pd: table.name.clone(), region };
@@ -284,12 +387,23 @@ impl<'a> Resolve<'a> {
         let mut private = Vec::new();
         if table.heap_bytes > 0 {
             let (name, bytes) = ("heap".into(), table.heap_bytes);
-            private.push(PrivateMemory { name, vaddr: addresses::HEAP, bytes, page: PageSize::Small });
+            private.push(PrivateMemory { name, vaddr: addresses::HEAP, bytes, page: PageSize::Small, dma: None });
         }
         let arena_bytes = if table.arena { round_up(self.machine.arena_bytes, LARGE_PAGE) } else { 0 };
         if arena_bytes > 0 {
             let (name, bytes) = ("arena".into(), arena_bytes);
-            private.push(PrivateMemory { name, vaddr: addresses::ARENA, bytes, page: PageSize::Large });
+            private.push(PrivateMemory { name, vaddr: addresses::ARENA, bytes, page: PageSize::Large, dma: None });
+        }
+        if let Some(dma) = plan.dma {
+            let master = self.system.pci.iter().position(|pci| pci.can_dma && pci.driver == index as u16);
+            let device = master.unwrap_or(usize::MAX) as u16;
+            private.push(PrivateMemory {
+                name: "dma".into(),
+                vaddr: dma.vaddr,
+                bytes: dma.bytes,
+                page: PageSize::Small,
+                dma: Some(Dma { device, io_address: addresses::IO }),
+            });
         }
         let files = [("model", &self.machine.model, addresses::MODEL), ("spare model", &self.machine.spare, addresses::SPARE)];
         for (name, file, vaddr) in files {
@@ -297,8 +411,9 @@ impl<'a> Resolve<'a> {
             let bytes = round_up(file.bytes, LARGE_PAGE);
             let memory = self.system.memories.len() as u16;
             let kind = MemoryKind::Loaded { paddr: file.paddr };
-            self.system.memories.push(Memory { name: name.into(), bytes, page: PageSize::Large, kind });
-            maps.push(Map { memory, vaddr, write: false });
+            let modes = self.modes(Party::Pd(pd));
+            self.system.memories.push(Memory { name: name.into(), modes, bytes, page: PageSize::Large, kind });
+            maps.push(Map { memory, vaddr, write: false, modes });
         }
 
         let start = match &table.program {
@@ -313,7 +428,8 @@ impl<'a> Resolve<'a> {
                 seed: None,
                 cores: self.machine.cores,
                 memory_bytes: self.machine.memory_bytes,
-                mode: self.mode.title.clone(),
+                mode: String::new(),
+                dma_base: 0,
                 model: self.system.model.clone(),
                 spare: self.system.spare.clone(),
                 fault_slot: plan.fault_slot,
@@ -326,6 +442,8 @@ impl<'a> Resolve<'a> {
             name: table.name.clone(),
             purpose: table.purpose.clone(),
             trust: table.trust,
+            crossings: table.crossings.clone(),
+            modes: self.modes(Party::Pd(pd)),
             cnode_bits: slots.next_power_of_two().trailing_zeros().max(4) as u8,
             image,
             threads,
@@ -386,9 +504,11 @@ impl<'a> Resolve<'a> {
         let mut slot = caps.iter().map(|c| c.slot + 1).max().unwrap_or(1);
         for (i, thread_cap) in thread_caps.iter_mut().enumerate().take(threads.into()) {
             let notification = self.system.notifications.len() as u16;
-            self.system.notifications.push(format!("{} thread {i}", self.layout.pds[pd].name));
+            let name = format!("{} thread {i}", self.layout.pds[pd].name);
+            self.system.notifications.push(Owned { name, owner: Some(self.index(pd)) });
             let rights = spec::Rights { read: true, write: true, grant_reply: false };
-            caps.push(Cap { slot, object: Object::Notification(notification), rights, badge: 1 });
+            let modes = self.modes(Party::Pd(pd));
+            caps.push(Cap { slot, object: Object::Notification(notification), rights, badge: 1, modes });
             *thread_cap = slot;
             slot += 1;
         }
@@ -426,9 +546,8 @@ impl<'a> Resolve<'a> {
 
     fn root(&mut self) {
         self.system.root.maps = self.maps(Party::Root);
-        self.system.root.signals = self.caps(&self.wiring.root.signals, 0);
+        self.system.root.signals = self.caps(Party::Root, &self.wiring.root.signals, 0);
         self.system.root.logs = self
-            .mode
             .pds
             .iter()
             .enumerate()
@@ -441,8 +560,10 @@ impl<'a> Resolve<'a> {
 
     fn channels(&mut self) {
         for edge in &self.wiring.edges {
-            if self.runs(edge.from) && self.runs(edge.to) {
+            let modes = Modes(self.modes(edge.from).0 & self.modes(edge.to).0);
+            if modes != Modes::default() {
                 self.system.channels.push(Channel {
+                    modes,
                     name: edge.name.clone(),
                     from: self.name(edge.from).into(),
                     to: self.name(edge.to).into(),

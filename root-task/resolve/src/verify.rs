@@ -101,6 +101,9 @@ pub fn verify(system: &System) -> Result<()> {
         writers[map.memory as usize] += u32::from(map.write);
     }
     for (memory, writers) in system.memories.iter().zip(writers) {
+        if matches!(memory.kind, spec::MemoryKind::Device { .. }) && memory.page != spec::PageSize::Small {
+            return wrong(format!("`{}` gives a driver more than its device's pages", memory.name));
+        }
         let wanted = u32::from(!matches!(memory.kind, spec::MemoryKind::Loaded { .. }));
         if writers != wanted {
             return wrong(format!("`{}` has {writers} writers instead of {wanted}", memory.name));

@@ -4,7 +4,7 @@
 use crate::addresses::{Region, CHANNELS, CHANNELS_END, ROOT_CHANNELS, ROOT_CHANNELS_END};
 use crate::error::{Error, Result};
 use crate::parse::{ChannelKind, Layout, PdIndex};
-use spec::handle::{Irq, Memory, Ports, RingIn, RingOut};
+use spec::handle::{Dma, Irq, Memory, Ports, RingIn, RingOut};
 use spec::{ChannelKind as EdgeKind, Rights, PAGE};
 
 /// Somebody who holds things.
@@ -47,15 +47,25 @@ pub struct MemoryPlan {
     pub bytes: u64,
     /// Physical address of device registers.
     pub paddr: Option<u64>,
+    pub part: Part,
     /// Who maps it, and whether for writing. The first one makes it.
     pub users: Vec<(Party, u64, bool)>,
+}
+
+/// What a piece of memory is to a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    None,
+    Producer,
+    /// The consumer's page; index of the producer's area.
+    Consumer(usize),
 }
 
 /// A name in a PD's generated module.
 #[derive(Clone, Debug)]
 pub enum Constant {
     RingIn { name: String, from: Party, ring: RingIn, display: Option<Shown> },
-    RingOut { name: String, to: Party, ring: RingOut },
+    RingOut { name: String, to: Party, ring: RingOut, focus: Option<Focus> },
     Client { server: String, slot: u64 },
     Caller { client: String, badge: u64 },
     SignalOut { name: String, slot: u64 },
@@ -63,6 +73,7 @@ pub enum Constant {
     Irq { device: String, irq: Irq },
     Ports { device: String, number: Option<usize>, ports: Ports },
     Memory { name: String, memory: Memory },
+    Dma(Dma),
     Tick { bit: u64, period_us: u64 },
     TickOut { slot: u64, period_us: u64 },
 }
@@ -74,6 +85,13 @@ pub struct Shown {
     pub edits: bool,
 }
 
+/// The trusted path: what the person types after `key` goes to `label`.
+#[derive(Clone, Debug)]
+pub struct Focus {
+    pub key: u8,
+    pub label: String,
+}
+
 #[derive(Clone, Debug)]
 pub struct PdPlan {
     pub caps: Vec<CapPlan>,
@@ -83,6 +101,7 @@ pub struct PdPlan {
     pub server_slot: Option<u64>,
     pub supervisor_slot: Option<u64>,
     pub log: Option<RingOut>,
+    pub dma: Option<Dma>,
     region: Region,
     bits: u32,
 }
@@ -94,6 +113,7 @@ pub struct RootPlan {
     pub logs: Vec<(PdIndex, RingIn)>,
     pub signals: Vec<CapPlan>,
     pub tick_bit: u64,
+    pub focus: Option<RingIn>,
     region: Region,
 }
 
@@ -119,6 +139,7 @@ pub struct Wiring {
 const BITS: u32 = spec::label::BADGE_CALLER.trailing_zeros();
 /// Root's notification arrives where badges of its endpoint do, so its bits start above those.
 const ROOT_TICK: u64 = 1 << 16;
+const ROOT_FOCUS: u64 = 1 << 17;
 
 const READ: Rights = Rights { read: true, write: false, grant_reply: false };
 const WRITE: Rights = Rights { read: false, write: true, grant_reply: false };
@@ -134,6 +155,7 @@ impl Wiring {
                 logs: Vec::new(),
                 signals: Vec::new(),
                 tick_bit: ROOT_TICK,
+                focus: None,
                 region: Region::new(ROOT_CHANNELS, ROOT_CHANNELS_END),
             },
             memories: Vec::new(),
@@ -148,6 +170,7 @@ impl Wiring {
                 server_slot: None,
                 supervisor_slot: None,
                 log: None,
+                dma: None,
                 region: Region::new(CHANNELS, CHANNELS_END),
                 bits: 0,
             });
@@ -157,6 +180,7 @@ impl Wiring {
             wire.own(pd)?;
         }
         wire.root_display()?;
+        wire.root_focus()?;
         for channel in 0..layout.channels.len() {
             wire.channel(channel)?;
         }
@@ -240,7 +264,7 @@ impl Wire<'_> {
             users.push((party, self.place(party, bytes)?, i == 0));
         }
         let at = users.iter().map(|u| u.1).collect();
-        self.wiring.memories.push(MemoryPlan { name, bytes, paddr: None, users });
+        self.wiring.memories.push(MemoryPlan { name, bytes, paddr: None, part: Part::None, users });
         Ok(at)
     }
 
@@ -288,9 +312,14 @@ impl Wire<'_> {
                 let vaddr = self.place(Party::Pd(pd), bytes)?;
                 let users = vec![(Party::Pd(pd), vaddr, true)];
                 let what = format!("{name} registers");
-                self.wiring.memories.push(MemoryPlan { name: what, bytes, paddr: Some(paddr), users });
+                self.wiring.memories.push(MemoryPlan { name: what, bytes, paddr: Some(paddr), part: Part::None, users });
                 self.wiring.pds[pd].constants.push(Constant::Memory { name, memory: Memory { vaddr, bytes } });
             }
+        }
+        if table.dma_bytes > 0 {
+            let dma = Dma { vaddr: self.place(Party::Pd(pd), table.dma_bytes)?, bytes: table.dma_bytes };
+            self.wiring.pds[pd].dma = Some(dma);
+            self.wiring.pds[pd].constants.push(Constant::Dma(dma));
         }
         if table.log_bytes > 0 {
             let (out, into) = self.ring("log", Party::Pd(pd), root, table.log_bytes, false, false)?;
@@ -315,12 +344,17 @@ impl Wire<'_> {
         }
         let what = format!("{name}: {} to {}", self.name(from), self.name(to));
         let data = self.shared(what.clone(), PAGE + capacity, from, &[to])?;
+        let ring = self.wiring.memories.len() - 1;
+        self.wiring.memories[ring].part = Part::Producer;
         // Of a one-way ring the consumer alone sees its page. Root is never started again, so it keeps none.
         let page = match (credit, to) {
             (true, _) => Some(self.shared(format!("{what}, credits"), PAGE, to, &[from])?),
             (false, Party::Pd(_)) => Some(self.shared(format!("{what}, position"), PAGE, to, &[])?),
             (false, Party::Root) => None,
         };
+        if page.is_some() {
+            self.wiring.memories[ring + 1].part = Part::Consumer(ring);
+        }
         let mut out = RingOut {
             vaddr: data[0],
             capacity,
@@ -347,6 +381,21 @@ impl Wire<'_> {
         Ok((out, into))
     }
 
+    /// The trusted path to root. Root has one thing to wait on, so this rings where ticks do.
+    fn root_focus(&mut self) -> Result<()> {
+        let Some(key) = self.layout.root.focus_key else { return Ok(()) };
+        let display = self.layout.display().ok_or(Error::NoDisplay)?;
+        let from = Party::Pd(display);
+        let (mut out, mut ring) = self.ring("focus", from, Party::Root, PAGE, false, false)?;
+        ring.bit = ROOT_FOCUS;
+        out.doorbell = self.signal(from, Party::Root, ROOT_FOCUS);
+        self.wiring.root.focus = Some(ring);
+        let focus = Some(Focus { key, label: self.layout.root.label.clone() });
+        self.wiring.pds[display].constants.push(Constant::RingOut { name: "focus".into(), to: Party::Root, ring: out, focus });
+        self.edge("focus", from, Party::Root, EdgeKind::OneWayRing, "what the person types to root itself");
+        Ok(())
+    }
+
     /// Root's lines to the person. With credits, so that a serial that starts again finds the sentences that it has not
     /// shown; root looks at them when it ticks, and nobody can ring at it.
     fn root_display(&mut self) -> Result<()> {
@@ -369,11 +418,12 @@ impl Wire<'_> {
         let channel = &self.layout.channels[index];
         let name = channel.name.clone();
         match &channel.kind {
-            ChannelKind::Ring { from, to, bytes, credit, display } => {
+            ChannelKind::Ring { from, to, bytes, credit, display, focus_key } => {
                 let (a, b) = (Party::Pd(*from), Party::Pd(*to));
                 let (out, into) = self.ring(&name, a, b, *bytes, *credit, true)?;
                 let shown = display.as_ref().map(|d| Shown { label: d.label.clone(), reserved: d.reserved, edits: d.edits });
-                self.wiring.pds[*from].constants.push(Constant::RingOut { name: name.clone(), to: b, ring: out });
+                let focus = focus_key.map(|key| Focus { key, label: self.name(b) });
+                self.wiring.pds[*from].constants.push(Constant::RingOut { name: name.clone(), to: b, ring: out, focus });
                 self.wiring.pds[*to].constants.push(Constant::RingIn { name: name.clone(), from: a, ring: into, display: shown });
                 let kind = if *credit { EdgeKind::CreditRing } else { EdgeKind::OneWayRing };
                 self.edge(&name, a, b, kind, &channel.what);

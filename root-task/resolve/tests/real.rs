@@ -2,22 +2,20 @@
 
 mod common;
 
-use common::{local_only, machine, programs, real_layout};
+use common::{real, machine, programs, real_layout};
 use layout::{append_to_root, blob, needs, resolve, Wiring};
 use spec::{Object, StartPage, Word, LARGE_PAGE};
 
 #[test]
-fn every_mode_resolves() {
+fn it_resolves() {
     let layout = real_layout();
     let wiring = Wiring::new(&layout).unwrap();
-    for mode in &layout.modes {
-        resolve(&layout, &wiring, mode, &machine(2), &programs()).unwrap();
-    }
+    resolve(&layout, &wiring, &machine(2), &programs()).unwrap();
 }
 
 #[test]
 fn the_same_layout_gives_the_same_bytes() {
-    let bytes = || blob(&local_only(&machine(2))).unwrap();
+    let bytes = || blob(&real(&machine(2))).unwrap();
     assert_eq!(bytes(), bytes());
 }
 
@@ -27,7 +25,7 @@ fn a_pds_module_does_not_depend_on_the_machine() {
     let wiring = Wiring::new(&layout).unwrap();
     let before: Vec<String> = (0..layout.pds.len()).map(|pd| wiring.module(&layout, pd)).collect();
     for cores in [1, 8] {
-        resolve(&layout, &wiring, &layout.modes[0], &machine(cores), &programs()).unwrap();
+        resolve(&layout, &wiring, &machine(cores), &programs()).unwrap();
     }
     let again = Wiring::new(&real_layout()).unwrap();
     assert_eq!(before, (0..layout.pds.len()).map(|pd| again.module(&layout, pd)).collect::<Vec<_>>());
@@ -80,7 +78,7 @@ fn nobody_sees_the_position_of_a_one_way_ring_but_its_consumer() {
 
 #[test]
 fn a_serial_that_starts_again_finds_roots_sentences() {
-    let system = local_only(&machine(2)).system;
+    let system = real(&machine(2)).system;
     let display = system.root.display;
     let credits = system.root.maps.iter().find(|map| Some(map.vaddr) == display.credit_vaddr).expect("root maps the credits");
     let edge = system.channels.iter().find(|c| c.from == "root" && c.name == "display").unwrap();
@@ -94,7 +92,7 @@ fn a_serial_that_starts_again_finds_roots_sentences() {
 
 #[test]
 fn llama_gets_a_thread_a_core_and_nothing_but_notifications() {
-    let system = local_only(&machine(3)).system;
+    let system = real(&machine(3)).system;
     let llama = system.pds.iter().find(|pd| pd.name == "llama").unwrap();
     assert_eq!(llama.threads.iter().map(|t| t.core).collect::<Vec<_>>(), [0, 1, 2]);
     assert_eq!(llama.threads[2].argument, 2);
@@ -119,7 +117,7 @@ fn llamas_start_page_is_the_one_of_start_h() {
     let magic = u64::from_le_bytes(*b"ALPLLAMA");
     assert!(header.contains(&format!("{magic:#x}ull")), "magic {magic:#x}");
     assert!(header.contains("ALPHA_LLAMA_VERSION 2ull"));
-    let system = local_only(&machine(1)).system;
+    let system = real(&machine(1)).system;
     let llama = system.pds.iter().find(|pd| pd.name == "llama").unwrap();
     let StartPage::Words(words) = &llama.start else { panic!("llama's start page") };
     assert!(header.contains(&format!("== {},", words.len() * 8)), "{} bytes", words.len() * 8);
@@ -137,7 +135,7 @@ fn llamas_start_page_is_the_one_of_start_h() {
 
 #[test]
 fn no_pd_holds_read_and_write_of_a_shared_notification() {
-    let system = local_only(&machine(2)).system;
+    let system = real(&machine(2)).system;
     for pd in system.pds.iter().filter(|pd| pd.name != "llama") {
         for cap in &pd.caps {
             if let Object::Notification(_) = cap.object {
@@ -149,7 +147,7 @@ fn no_pd_holds_read_and_write_of_a_shared_notification() {
 
 #[test]
 fn the_image_holds_root_and_behind_it_the_blob() {
-    let resolved = local_only(&machine(2));
+    let resolved = real(&machine(2));
     let blob = blob(&resolved).unwrap();
     let root = common::elf(&[(0x40_0000, 5, 4096), (0x40_2000, 6, 5000)]);
     let image = append_to_root(&root, &blob).unwrap();
@@ -163,7 +161,7 @@ fn the_image_holds_root_and_behind_it_the_blob() {
 
 #[test]
 fn too_little_memory_is_said_with_the_numbers() {
-    let system = local_only(&machine(2)).system;
+    let system = real(&machine(2)).system;
     let needs = needs(&system, 8 << 20);
     assert!(needs.fit(needs.total()).is_ok());
     let sentence = needs.fit(32 << 20).unwrap_err().to_string();

@@ -34,11 +34,7 @@ fn resolve_all(system: &str, platform: &str, programs: &BTreeMap<String, Vec<u8>
     let wiring = Wiring::new(&layout)?;
     let mut machine = machine(cores);
     machine.model = None;
-    let mut last = None;
-    for mode in &layout.modes {
-        last = Some(resolve(&layout, &wiring, mode, &machine, programs)?);
-    }
-    Ok(last.expect("the base has a mode"))
+    resolve(&layout, &wiring, &machine, programs)
 }
 
 fn programs() -> BTreeMap<String, Vec<u8>> {

@@ -91,3 +91,20 @@ pub struct Tick {
     pub signal: Signal,
     pub period_us: u64,
 }
+
+/// A ring on which serial hands a trusted PD what the person types to it, and the key with which the person does so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FocusOut {
+    pub ring: RingOut,
+    /// The control character that the key sends.
+    pub key: u8,
+    /// Who hears, in the layout's words.
+    pub label: &'static str,
+}
+
+/// Memory that a device reads and writes; the start page has the address at which the device sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dma {
+    pub vaddr: u64,
+    pub bytes: u64,
+}

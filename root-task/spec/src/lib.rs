@@ -14,14 +14,28 @@ pub mod handle;
 pub mod label;
 
 /// Bumped with every change of the formats in this crate.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Bytes of a small page, on every platform.
 pub const PAGE: u64 = 4096;
 /// Bytes of a large page (x86_64: PD entry; aarch64: level 2 block).
 pub const LARGE_PAGE: u64 = 2 << 20;
 
-/// A whole system in one mode on one platform.
+/// A set of modes: bit `i` stands for [`System::modes`]`[i]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Modes(pub u32);
+
+impl Modes {
+    pub fn has(self, mode: usize) -> bool {
+        mode < 32 && self.0 >> mode & 1 != 0
+    }
+
+    pub fn add(&mut self, mode: usize) {
+        self.0 |= 1 << mode;
+    }
+}
+
+/// A whole system on one platform, in all of its modes. Whatever has a set of modes exists in these and in no other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct System {
     pub version: u32,
@@ -31,8 +45,8 @@ pub struct System {
     pub name: String,
     pub kernel: String,
     pub platform: String,
-    /// What people read: `Local Only`.
-    pub mode: String,
+    /// The first one is the one in which the system starts.
+    pub modes: Vec<Mode>,
     pub cores: u8,
     /// RAM of the machine that the system was resolved for.
     pub memory_bytes: u64,
@@ -41,14 +55,32 @@ pub struct System {
     /// A second one, loaded when the first is no good.
     pub spare: Option<Model>,
     pub memories: Vec<Memory>,
-    pub endpoints: Vec<String>,
-    pub notifications: Vec<String>,
+    pub endpoints: Vec<Owned>,
+    pub notifications: Vec<Owned>,
     pub irqs: Vec<Irq>,
     pub ports: Vec<PortRange>,
+    pub pci: Vec<PciFunction>,
     pub pds: Vec<Pd>,
     pub root: Root,
     /// The edges in people's words, for `/caps`.
     pub channels: Vec<Channel>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mode {
+    /// In the layout: `local-only`.
+    pub name: String,
+    /// What people read: `Local Only`.
+    pub title: String,
+}
+
+/// An endpoint or a notification. It exists while the one who receives on it does, and is made anew with a public one
+/// at each change of the mode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Owned {
+    pub name: String,
+    /// Index into [`System::pds`]; `None` for root.
+    pub owner: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +96,7 @@ pub struct Model {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     pub name: String,
+    pub modes: Modes,
     pub bytes: u64,
     pub page: PageSize,
     pub kind: MemoryKind,
@@ -86,8 +119,12 @@ impl PageSize {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MemoryKind {
-    /// Zeroed when created; lives as long as the mode.
+    /// Zeroed when created.
     Ram,
+    /// As that: the producer's area of a ring (libs/ring).
+    Ring,
+    /// As that: the consumer's page of the ring with this index.
+    RingPage { ring: u16 },
     /// Registers of a device.
     Device { paddr: u64 },
     /// A reserved physical range that the loader filled; never zeroed, mapped cacheable.
@@ -97,6 +134,8 @@ pub enum MemoryKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Irq {
     pub name: String,
+    /// Index into [`System::pds`].
+    pub driver: u16,
     pub source: IrqSource,
 }
 
@@ -112,8 +151,43 @@ pub enum IrqSource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PortRange {
     pub name: String,
+    /// Index into [`System::pds`].
+    pub driver: u16,
     pub first: u16,
     pub last: u16,
+}
+
+/// A device on PCI. Nobody but root touches its configuration space.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PciFunction {
+    pub name: String,
+    pub bus: u8,
+    pub device: u8,
+    pub function: u8,
+    /// Vendor in the low half, device in the high half, as in the first word of the configuration space.
+    pub id: u32,
+    /// Base address registers that root points at addresses of the layout's choice: index, address, bytes.
+    pub bars: Vec<(u8, u64, u64)>,
+    /// The driver, index into [`System::pds`].
+    pub driver: u16,
+    pub can_dma: bool,
+    /// How the device is made to forget everything.
+    pub reset: Option<PciReset>,
+}
+
+/// A byte that is written to a register; the device is done when the register reads as zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PciReset {
+    /// Address of the register: within one of the BARs.
+    pub paddr: u64,
+    pub value: u8,
+}
+
+impl PciFunction {
+    /// Bus, device and function in the 16 bits in which DMA requests name their source.
+    pub fn source_id(&self) -> u16 {
+        u16::from(self.bus) << 8 | u16::from(self.device & 31) << 3 | u16::from(self.function & 7)
+    }
 }
 
 /// On which side of the wall a PD stands (docs/architecture.md).
@@ -130,6 +204,9 @@ pub struct Pd {
     /// One sentence for `/caps`.
     pub purpose: String,
     pub trust: Trust,
+    /// Of a trusted PD: what it passes on. Nothing else.
+    pub crossings: Vec<Crossing>,
+    pub modes: Modes,
     /// Slots of the PD's CSpace: 2^bits. Slot 0 stays empty.
     pub cnode_bits: u8,
     pub image: Image,
@@ -143,6 +220,25 @@ pub struct Pd {
     pub maps: Vec<Map>,
     /// Index into [`System::notifications`], bound to thread 0.
     pub notification: Option<u16>,
+}
+
+/// From one edge that leads to a trusted PD (or root) to one that leads away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crossing {
+    pub from: End,
+    pub to: End,
+    pub why: String,
+    /// The package whose tests hold the code to it.
+    pub tests: String,
+}
+
+/// Edges, seen from the PD that has the crossing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// Of this name; `other` is the PD at the other end, `None` for whoever it is.
+    Channel { name: String, other: Option<String> },
+    /// What the PD drives.
+    Device { name: String },
 }
 
 /// An ELF file, cut into what has to be mapped. File offsets are relative to the payload that follows the
@@ -183,6 +279,17 @@ pub struct PrivateMemory {
     pub vaddr: u64,
     pub bytes: u64,
     pub page: PageSize,
+    /// A device reads and writes it too.
+    pub dma: Option<Dma>,
+}
+
+/// Memory that lies in one piece, a power of two of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dma {
+    /// Index into [`System::pci`].
+    pub device: u16,
+    /// Where the device sees it behind the IOMMU. Without one it sees physical addresses.
+    pub io_address: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -219,7 +326,10 @@ pub struct Start {
     pub seed: Option<[u8; 32]>,
     pub cores: u8,
     pub memory_bytes: u64,
+    /// Title of the mode in which it was started; root fills it in.
     pub mode: String,
+    /// Where the PD's device sees its DMA memory; root fills it in. 0: it has none.
+    pub dma_base: u64,
     pub model: Option<Model>,
     pub spare: Option<Model>,
     /// Slot of the endpoint on which faults and panics reach root.
@@ -236,6 +346,7 @@ pub struct Cap {
     pub rights: Rights,
     /// 28 bits; 0 for none.
     pub badge: u64,
+    pub modes: Modes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,16 +379,22 @@ pub struct Map {
     pub memory: u16,
     pub vaddr: u64,
     pub write: bool,
+    pub modes: Modes,
 }
 
 /// Root's own ends of channels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Root {
+    pub crossings: Vec<Crossing>,
     pub maps: Vec<Map>,
     /// Root's lines to the person.
     pub display: handle::RingOut,
     /// One for each PD that logs, with the PD's index.
     pub logs: Vec<(u16, handle::RingIn)>,
+    /// What the person types to root on the trusted path.
+    pub focus: Option<handle::RingIn>,
+    /// x86: first and last of the I/O ports through which PCI configuration space is reached.
+    pub pci_config: Option<(u16, u16)>,
     /// Index into [`System::notifications`], bound to root's thread: ticks.
     pub notification: u16,
     /// Badge bit of the clock's tick, and its period.
@@ -320,6 +437,24 @@ pub struct Channel {
     pub kind: ChannelKind,
     /// One clause for people: what moves here and why.
     pub what: String,
+    pub modes: Modes,
+}
+
+impl Channel {
+    /// Every way in which data or signals can move: from, to.
+    pub fn edges(&self) -> impl Iterator<Item = (&str, &str)> {
+        let there = (self.from.as_str(), self.to.as_str());
+        let back = matches!(self.kind, ChannelKind::Rpc | ChannelKind::CreditRing);
+        core::iter::once(there).chain(back.then_some((there.1, there.0)))
+    }
+
+    /// Whether data can move to `pd` (or, if not `into`, from it), from `other` or whoever it is.
+    pub fn leads(&self, pd: &str, other: Option<&str>, into: bool) -> bool {
+        self.edges().any(|(from, to)| {
+            let (here, there) = if into { (to, from) } else { (from, to) };
+            here == pd && other.is_none_or(|other| other == there)
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,10 +26,10 @@ pub fn programs() -> BTreeMap<String, Vec<u8>> {
     real_layout().pds.iter().map(|pd| (pd.program.name().to_owned(), program.clone())).collect()
 }
 
-pub fn local_only(machine: &Machine) -> Resolved {
+pub fn real(machine: &Machine) -> Resolved {
     let layout = real_layout();
     let wiring = Wiring::new(&layout).unwrap();
-    resolve(&layout, &wiring, layout.mode("local-only").unwrap(), machine, &programs()).unwrap()
+    resolve(&layout, &wiring, machine, &programs()).unwrap()
 }
 
 /// An ELF file with segments of (address, flags, bytes in memory), half of each in the file. Entry: the first.

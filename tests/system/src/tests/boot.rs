@@ -33,8 +33,8 @@ fn boots(world: &World, cores: u8, mib: u64) -> Result<()> {
         system.platform.clone(),
         if cores == 1 { "1 core ".into() } else { format!("{cores} cores") },
         if mib == 1024 { "1 GiB".into() } else { format!("{mib} MiB") },
-        format!("{} protection domains started in", system.pds.len()),
-        format!("Mode: {}", system.mode),
+        format!("{} protection domains started in", system.pds.iter().filter(|pd| pd.modes.has(0)).count()),
+        format!("Mode: {}", system.modes[0].title),
         "Nothing but root could reach a network device".into(),
     ];
     for part in expected {

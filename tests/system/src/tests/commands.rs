@@ -27,7 +27,7 @@ fn help(person: &mut Person, _: &Boot) -> Result<()> {
 fn status(person: &mut Person, boot: &Boot) -> Result<()> {
     let parts = person.status()?;
     let mut names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-    let mut expected: Vec<&str> = boot.system.pds.iter().map(|pd| pd.name.as_str()).collect();
+    let mut expected: Vec<&str> = boot.system.pds.iter().filter(|pd| pd.modes.has(0)).map(|pd| pd.name.as_str()).collect();
     expected.push("root");
     names.sort_unstable();
     expected.sort_unstable();
@@ -39,13 +39,14 @@ fn status(person: &mut Person, boot: &Boot) -> Result<()> {
 }
 
 fn caps(person: &mut Person, boot: &Boot) -> Result<()> {
-    let last = boot.system.pds.last().map(|pd| pd.name.clone()).unwrap_or_default();
+    let running: Vec<_> = boot.system.pds.iter().filter(|pd| pd.modes.has(0)).collect();
+    let last = running.last().map(|pd| pd.name.clone()).unwrap_or_default();
     let below = person.command("/caps", &format!("{last} ("))?.join("\n");
-    for pd in &boot.system.pds {
+    for pd in running {
         ensure!(below.contains(&format!("{} (", pd.name)), "/caps does not show {}:\n{below}", pd.name);
     }
     // The lines are broken at the terminal's width, so look for the first words.
-    for channel in &boot.system.channels {
+    for channel in boot.system.channels.iter().filter(|channel| channel.modes.has(0)) {
         let words = channel.what.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
         let flat = below.split_whitespace().collect::<Vec<_>>().join(" ");
         ensure!(flat.contains(&words), "/caps does not show {:?}:\n{below}", channel.what);
