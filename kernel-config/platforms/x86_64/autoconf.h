@@ -45,6 +45,9 @@
 #define CONFIG_MAX_NUM_BOOTINFO_UNTYPED_CAPS 327
 #define CONFIG_RETYPE_FAN_OUT_LIMIT 256
 #define CONFIG_MAX_NUM_WORK_UNITS_PER_PREEMPTION 100
+
+/* An IOMMU (VT-d) is used where ACPI tells of one; without, the boot is the same and bootinfo says 0 levels. */
+#define CONFIG_IOMMU 1
 #define CONFIG_MAX_RMRR_ENTRIES 32
 
 #define CONFIG_OPTIMISATION_O2 1

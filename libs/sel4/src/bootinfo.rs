@@ -39,7 +39,8 @@ impl BootInfo {
         self.0.num_nodes
     }
 
-    /// Levels of the IOMMU's tables; 0 if there is no IOMMU.
+    /// Levels of the IOMMU's tables. 0 if no device is confined: there is no IOMMU, or the kernel cannot use it and has
+    /// left it off.
     pub fn iommu_levels(self) -> Word {
         self.0.num_iopt_levels
     }

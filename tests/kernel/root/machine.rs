@@ -11,7 +11,7 @@ pub mod label {
     include!(env!("KERNEL_LABELS"));
 }
 
-/// Object types of the kernel with huge pages and without IOMMU (libsel4's objecttype.h).
+/// Object types of the kernel with huge pages and IOMMU (libsel4's objecttype.h).
 pub mod object {
     pub const UNTYPED: u64 = 0;
     pub const TCB: u64 = 1;
@@ -20,10 +20,12 @@ pub mod object {
     pub const CNODE: u64 = 4;
     pub const PDPT: u64 = 5;
     pub const PML4: u64 = 6;
+    pub const FRAME_1G: u64 = 7;
     pub const FRAME_4K: u64 = 8;
     pub const FRAME_2M: u64 = 9;
     pub const PAGE_TABLE: u64 = 10;
     pub const PAGE_DIRECTORY: u64 = 11;
+    pub const IO_PAGE_TABLE: u64 = 12;
 }
 
 pub mod rights {
@@ -35,7 +37,10 @@ pub mod rights {
 }
 
 pub const INVALID_ARGUMENT: Word = 1;
+pub const INVALID_CAPABILITY: Word = 2;
 pub const ILLEGAL_OPERATION: Word = 3;
+pub const RANGE_ERROR: Word = 4;
+pub const FAILED_LOOKUP: Word = 6;
 pub const DELETE_FIRST: Word = 8;
 pub const REVOKE_FIRST: Word = 9;
 
@@ -47,8 +52,12 @@ pub const VM_FAULT: Word = 5;
 pub const ROOT_TCB: Cap = 1;
 pub const ROOT_CNODE: Cap = 2;
 pub const ROOT_VSPACE: Cap = 3;
-const ASID_POOL: Cap = 6;
-const IO_PORT: Cap = 7;
+pub const IRQ_CONTROL: Cap = 4;
+pub const ASID_CONTROL: Cap = 5;
+pub const ASID_POOL: Cap = 6;
+pub const IO_PORT: Cap = 7;
+pub const IO_SPACE: Cap = 8;
+pub const DOMAIN: Cap = 11;
 const COM1: u64 = 0x3f8;
 
 /// Where the tests map what they make; one page table covers the first 2 MiB, another the next.
@@ -208,6 +217,11 @@ pub fn nodes() -> u64 {
     unsafe { (*state().info).nodes }
 }
 
+/// Levels of the IOMMU's tables, as bootinfo has them.
+pub fn io_levels() -> u64 {
+    unsafe { (*state().info).io_levels }
+}
+
 /// Boot-time untypeds with their slots.
 pub fn untypeds() -> impl Iterator<Item = (Cap, UntypedDesc)> {
     let info = state().info;
@@ -255,10 +269,16 @@ pub fn copy(cap: Cap) -> Cap {
 }
 
 #[track_caller]
-pub fn mint(cap: Cap, rights: u64, badge: u64) -> Cap {
+pub fn mint(cap: Cap, rights: u64, data: u64) -> Cap {
+    try_mint(cap, rights, data).expect("mint of a capability")
+}
+
+pub fn try_mint(cap: Cap, rights: u64, data: u64) -> Result<Cap, Word> {
     let slot = new_slot();
-    must(ROOT_CNODE, label::CNodeMint, &[ROOT_CNODE], &[slot, DEPTH, cap, DEPTH, rights, badge]);
-    slot
+    match try_do(ROOT_CNODE, label::CNodeMint, &[ROOT_CNODE], &[slot, DEPTH, cap, DEPTH, rights, data]) {
+        0 => Ok(slot),
+        error => Err(error),
+    }
 }
 
 #[track_caller]
@@ -289,8 +309,12 @@ pub struct Space {
 }
 
 pub fn new_space() -> Space {
+    new_space_in(ASID_POOL)
+}
+
+pub fn new_space_in(asid_pool: Cap) -> Space {
     let vspace = make(object::PML4, 0);
-    must(ASID_POOL, label::X86ASIDPoolAssign, &[vspace], &[]);
+    must(asid_pool, label::X86ASIDPoolAssign, &[vspace], &[]);
     let pdpt = make(object::PDPT, 0);
     must(pdpt, label::X86PDPTMap, &[vspace], &[0, 0]);
     let page_directory = make(object::PAGE_DIRECTORY, 0);
@@ -502,6 +526,21 @@ pub fn settle() {
 #[track_caller]
 pub fn expect(what: &str, condition: impl FnMut() -> bool) {
     assert!(within(SOON, condition), "{what}");
+}
+
+/// The last of the threads' places (stack and IPC buffer), for a thread that a test makes by itself.
+pub const LAST_PLACE: usize = THREADS - 1;
+
+pub fn last_buffer_frame() -> Cap {
+    state().buffers[LAST_PLACE]
+}
+
+/// Where a word of `SHARED` lies in physical memory: the image's frames are in the order of their addresses.
+pub fn shared_paddr(i: usize) -> u64 {
+    let at = &raw const SHARED[i] as u64;
+    let [first, _] = unsafe { (*state().info).image_frames };
+    let frame = first + (at - &raw const __executable_start as u64) / 4096;
+    must(frame, label::X86PageGetAddress, &[], &[])[0] + at % 4096
 }
 
 /// Receives from an endpoint whose senders all have badges other than 0.

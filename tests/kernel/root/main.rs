@@ -11,9 +11,14 @@
 mod machine;
 
 mod boot;
+mod edu;
+mod fuzz;
+mod fuzz_call;
+mod iommu;
 mod ipc;
 mod mem;
 mod memory;
+mod refused;
 mod registers;
 mod sys;
 
@@ -28,6 +33,7 @@ const TESTS: &[(&str, fn() -> Outcome)] = &[
     ("dead_server", ipc::dead_server),
     ("stall_restart", ipc::stall_restart),
     ("fast_path", ipc::fast_path),
+    ("fastpath_asid", refused::fastpath_asid),
     ("frame_delete", memory::frame_delete),
     ("pdpt_copy", memory::pdpt_copy),
     ("unmap_shootdown", memory::unmap_shootdown),
@@ -41,21 +47,48 @@ const TESTS: &[(&str, fn() -> Outcome)] = &[
     ("fpu_registers", registers::fpu_registers),
     ("clear_at_retype", boot::clear_at_retype),
     ("reserve", boot::reserve),
+    ("iommu_told", iommu::iommu_told),
+    ("io_dma", iommu::io_dma),
+    ("io_frame_delete", iommu::io_frame_delete),
+    ("io_context_flush", iommu::io_context_flush),
+    ("io_table_copies", iommu::io_table_copies),
+    ("io_table_clear", iommu::io_table_clear),
+    ("io_table_as_page", iommu::io_table_as_page),
+    ("io_address", iommu::io_address),
+    ("msi_handle", refused::msi_handle),
+    ("unmap_idle", refused::unmap_idle),
+    ("badge_width", refused::badge_width),
+    ("fuzz", fuzz::fuzz),
 ];
 
-/// Filled in by the driver: a test's name behind the colon, and the physical range that it had filled by QEMU.
+/// Filled in by the driver behind the colons: a test's name; the physical range that it had filled by QEMU; whether the
+/// machine has an IOMMU that the kernel can use; the fuzz test's seed, first call and number of calls.
 #[used]
-static SELECTED: [u8; 80] = *b"kernel-tests select:                            range:                          ";
+static SELECTED: [u8; 144] = *b"kernel-tests select:                            range:                          \
+iommu:  fuzz:                                                   ";
 
 fn parameter(from: usize, to: usize) -> &'static str {
-    let bytes: &'static [u8; 80] = unsafe { &*core::hint::black_box(&raw const SELECTED) };
+    let bytes: &'static [u8; 144] = unsafe { &*core::hint::black_box(&raw const SELECTED) };
     core::str::from_utf8(&bytes[from..to]).unwrap_or("").trim()
+}
+
+fn numbers<const N: usize>(from: usize, to: usize) -> [u64; N] {
+    let mut numbers = parameter(from, to).split(',').map(|n| u64::from_str_radix(n, 16).unwrap_or(0));
+    [(); N].map(|_| numbers.next().unwrap_or(0))
 }
 
 /// Start and size.
 pub fn reserved_range() -> [u64; 2] {
-    let mut numbers = parameter(54, 80).split(',').map(|n| u64::from_str_radix(n, 16).unwrap_or(0));
-    [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)]
+    numbers(54, 80)
+}
+
+pub fn has_iommu() -> bool {
+    parameter(86, 87) == "1"
+}
+
+/// Seed, first call, number of calls.
+pub fn fuzz_parameters() -> [u64; 3] {
+    numbers(93, 144)
 }
 
 global_asm!(".globl _start", "_start:", "lea rsp, [rip + FIRST_STACK + 65536]", "xor ebp, ebp", "call main", "ud2");
@@ -88,7 +121,8 @@ extern "C" fn main(info: *const u8) -> ! {
 
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
-    say!("test FAILED: {info}");
+    let line = info.location().map_or(0, |l| l.line());
+    say!("\ntest FAILED: {}, line {line}", info.message());
     say!("kernel tests done");
     loop {}
 }

@@ -9,6 +9,7 @@ pub type Cap = u64;
 pub const CALL: Word = -1i64 as Word;
 pub const REPLY_RECV: Word = -2i64 as Word;
 pub const SEND: Word = -3i64 as Word;
+pub const NB_SEND: Word = -4i64 as Word;
 pub const RECV: Word = -5i64 as Word;
 pub const REPLY: Word = -6i64 as Word;
 pub const YIELD: Word = -7i64 as Word;

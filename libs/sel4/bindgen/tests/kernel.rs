@@ -62,10 +62,12 @@ fn labels_move_with_the_configuration() {
     assert!(!text.contains("TCB_SET_AFFINITY"));
     assert!(text.contains("pub const CNODE_REVOKE: Word = 14;"));
 
-    let mut iommu = platform();
-    iommu.add("#define CONFIG_IOMMU 1\n");
-    let text = generate_with(&kernel(), "x86_64", &iommu).unwrap();
+    let text = generate_with(&kernel(), "x86_64", &platform()).unwrap();
     assert!(text.contains("pub const X86_IO_PAGE_TABLE_OBJECT: Word = 0xc;"));
+    let mut no_iommu = platform();
+    no_iommu.add("#undef CONFIG_IOMMU\n");
+    let text = generate_with(&kernel(), "x86_64", &no_iommu).unwrap();
+    assert!(text.contains("pub const X86_IO_PAGE_TABLE_OBJECT: Word = 0xffffff;"));
 }
 
 #[test]
@@ -73,7 +75,9 @@ fn aarch64_is_understood_too() {
     let mut config = Config::default();
     config.add("#define CONFIG_MAX_NUM_NODES 1\n#define CONFIG_NUM_PRIORITIES 256\n#define CONFIG_MAX_NUM_BOOTINFO_UNTYPED_CAPS 230\n");
     let text = generate_with(&kernel(), "aarch64", &config).unwrap();
-    for expected in ["impl ArmPageTable", "pub struct UserContext", "pub spsr: Word", "pub const ARCH: &str = \"aarch64\""] {
+    for expected in
+        ["impl ArmPageTable", "pub struct UserContext", "pub spsr: Word", "pub const ARCH: &str = \"aarch64\""]
+    {
         assert!(text.contains(expected), "{expected}");
     }
 }

@@ -2,10 +2,10 @@
 //! r10, r8, r9, r15. `syscall` takes rcx and r11, and this kernel loses the stack pointer, so r14 keeps it.
 
 pub use crate::generated::{
-    X64Pml4 as VSpace, X86AsidControl as AsidControl, X86AsidPool as AsidPool, X86IoPort as IoPort,
-    X86IoSpace as IoSpace, X86Page as Frame, X86PageDirectory, X86PageTable, X86Pdpt,
+    X64Pml4 as VSpace, X86AsidControl as AsidControl, X86AsidPool as AsidPool, X86IoPageTable as IoPageTable,
+    X86IoPort as IoPort, X86IoSpace as IoSpace, X86Page as Frame, X86PageDirectory, X86PageTable, X86Pdpt,
 };
-use crate::{generated::consts, Badge, CPtr, CapData, Message, MessageInfo, Result, VmAttributes, Word};
+use crate::{config, generated::consts, Badge, CPtr, CapData, Message, MessageInfo, Result, VmAttributes, Word};
 use core::arch::asm;
 
 /// A system call: its number, and the registers that it takes and gives. What all of them have in common is said here.
@@ -189,6 +189,30 @@ impl Table {
     }
 }
 
+/// Object type of the IOMMU's page tables, and its size. All levels are of one kind.
+pub const IO_PAGE_TABLE_OBJECT: Word = consts::X86_IO_PAGE_TABLE_OBJECT;
+pub const IO_PAGE_TABLE_BITS: u8 = consts::IO_PAGE_TABLE_BITS as u8;
+const _: () = assert!(config::IOMMU, "this kernel knows no IOMMU");
+
+/// Index bits of one table of the IOMMU.
+const IO_INDEX_BITS: u8 = 9;
+
+/// An IO table of this level (0 is the root, [`crate::BootInfo::iommu_levels`] - 1 the last) covers 2^this bytes of IO
+/// addresses. One level more, and it is a page.
+pub const fn io_span_bits(levels: u8, level: u8) -> u8 {
+    FrameSize::Small.bits() + IO_INDEX_BITS * (levels - level)
+}
+
+/// A PCI function, as an IO space names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PciId(pub u16);
+
+impl PciId {
+    pub const fn new(bus: u8, device: u8, function: u8) -> PciId {
+        PciId((bus as u16) << 8 | (device as u16 & 31) << 3 | function as u16 & 7)
+    }
+}
+
 impl VmAttributes {
     /// Ordinary memory.
     pub const CACHED: VmAttributes = VmAttributes(consts::X86_WRITE_BACK);
@@ -201,11 +225,17 @@ impl CapData {
     pub const fn ports(first: u16, last: u16) -> CapData {
         CapData((first as Word) << 16 | last as Word)
     }
+
+    /// Makes of the capability for all IO spaces one for a device's. No two devices may share a `domain`, and it may
+    /// not be 0: what the IOMMU remembers of translations it keeps by domain. Device 0 is not to be had.
+    pub const fn io_space(domain: u16, device: PciId) -> CapData {
+        CapData((domain as Word) << 16 | device.0 as Word)
+    }
 }
 
 /// Slots of the root task's own CNode at boot.
 pub mod init {
-    pub use super::{AsidControl, AsidPool, IoPort, VSpace};
+    pub use super::{AsidControl, AsidPool, IoPort, IoSpace, VSpace};
     use crate::{generated::consts::*, CNode, CPtr, IrqControl, Tcb};
 
     pub const TCB: Tcb = Tcb(CAP_INIT_THREAD_TCB);
@@ -216,7 +246,8 @@ pub mod init {
     pub const ASID_POOL: AsidPool = AsidPool(CAP_INIT_THREAD_ASID_POOL);
     /// All I/O ports.
     pub const IO_PORTS: IoPort = IoPort(CAP_IO_PORT);
-    pub const IO_SPACE: CPtr = CPtr(CAP_IO_SPACE);
+    /// All IO spaces, to be minted with [`CapData::io_space`]; empty when [`crate::BootInfo::iommu_levels`] is 0.
+    pub const IO_SPACE: IoSpace = IoSpace(CAP_IO_SPACE);
     pub const BOOT_INFO_FRAME: CPtr = CPtr(CAP_BOOT_INFO_FRAME);
     pub const IPC_BUFFER_FRAME: CPtr = CPtr(CAP_INIT_THREAD_IPC_BUFFER);
 }

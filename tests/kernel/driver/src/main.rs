@@ -1,25 +1,30 @@
 //! Boots the kernel tests in QEMU, on the patched kernel and, with `--mutations`, on kernels with one patch left out,
-//! where that patch's test must fail: a test that cannot fail shows nothing.
+//! where that patch's test must fail: a test that cannot fail shows nothing. `--long` is the fuzz test for an hour.
 
+mod fuzz;
 mod qemu;
 mod root;
 
 use kernel_config::{build, patches, source_dir, Error, Kernel, Options, Patch, Variant};
+use qemu::Iommu;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "kernel-tests [--mutations] [--cache DIR] [--only PATCH]
+const USAGE: &str = "kernel-tests [--mutations] [--long] [--cache DIR] [--only PATCH] [--seed N [--call N] [--release]]
 
-Without --mutations: every test on the patched kernel, release and debug, on one and two cores, and on four where the
+Without options: every test on the patched kernel, release and debug, on one and two cores, and on four where the
 host has them.
 With it also: each patch of the overlay left out in turn, and its test fails.
---only PATCH: only this patch left out, and nothing else.";
+--long: the fuzz test alone, for an hour, with seed after seed.
+--only PATCH: only this patch left out, and nothing else.
+--seed N: the fuzz test alone with one seed; --call N: from this call on; --release: not on the debug kernel.";
 
 const PLATFORM: &str = "x86_64";
 
 /// How a boot is made.
+#[derive(Clone, Copy)]
 struct Setup {
     name: &'static str,
     variant: Variant,
@@ -27,27 +32,53 @@ struct Setup {
     memory: &'static str,
     /// The physical range that QEMU fills and the kernel is told to reserve.
     range: [u64; 2],
+    iommu: Iommu,
+    /// Calls of the fuzz test.
+    fuzz: u64,
     /// One test, or all.
     only: &'static str,
 }
 
-const RANGE: [u64; 2] = [0x1020_0000, 0x100_0000];
+/// What most boots have in common.
+const USUAL: Setup = Setup {
+    name: "",
+    variant: Variant::Release,
+    cores: 2,
+    memory: "512M",
+    range: [0x1020_0000, 0x100_0000],
+    iommu: Iommu::None,
+    fuzz: 20_000,
+    only: "",
+};
 
+/// The first is the one on which a patch is left out.
 const SETUPS: &[Setup] = &[
-    Setup { name: "release, 2 cores", variant: Variant::Release, cores: 2, memory: "512M", range: RANGE, only: "" },
-    Setup { name: "debug, 2 cores", variant: Variant::Debug, cores: 2, memory: "512M", range: RANGE, only: "" },
-    Setup { name: "release, 1 core", variant: Variant::Release, cores: 1, memory: "512M", range: RANGE, only: "" },
-    Setup { name: "debug, 4 cores", variant: Variant::Debug, cores: 4, memory: "512M", range: RANGE, only: "" },
+    Setup { name: "release, 2 cores, IOMMU", iommu: Iommu::Usable, ..USUAL },
+    Setup { name: "debug, 2 cores, IOMMU", variant: Variant::Debug, iommu: Iommu::Usable, ..USUAL },
+    Setup { name: "release, 1 core", cores: 1, ..USUAL },
+    Setup { name: "debug, 4 cores", variant: Variant::Debug, cores: 4, ..USUAL },
+    Setup { name: "release, 1 core, IOMMU", cores: 1, iommu: Iommu::Usable, only: "iommu_told", ..USUAL },
+    Setup { name: "release, 2 cores, IOMMU left off", iommu: Iommu::LeftOff, only: "iommu_told", ..USUAL },
     // Nothing touches the 5 GiB, so the host does not need them. Odd borders: untypeds of every size.
-    Setup {
-        name: "release, above 4 GiB",
-        variant: Variant::Release,
-        cores: 2,
-        memory: "5G",
-        range: [0x1_2000_3000, 0x123_5000],
-        only: "reserve",
-    },
+    Setup { name: "release, above 4 GiB", memory: "5G", range: [0x1_2000_3000, 0x123_5000], only: "reserve", ..USUAL },
 ];
+
+/// The fuzz test by itself.
+const FUZZ: Setup = Setup { name: "2 cores, IOMMU", iommu: Iommu::Usable, only: "fuzz", ..USUAL };
+const SEED: u64 = 1;
+/// How long a line may be awaited before the kernel counts as standing still.
+const IDLE: Duration = Duration::from_secs(60);
+const FUZZ_IDLE: Duration = Duration::from_secs(20);
+/// Of one boot of the long round.
+const LONG_CALLS: u64 = 1_000_000;
+const LONG_ROUND: Duration = Duration::from_secs(3600);
+
+/// Where a fuzz test begins.
+#[derive(Clone, Copy)]
+struct From {
+    seed: u64,
+    call: u64,
+}
 
 struct Driver {
     source: PathBuf,
@@ -59,6 +90,7 @@ struct Driver {
 
 fn main() -> ExitCode {
     let (mut mutations, mut only, mut cache) = (false, None, kernel_config::default_cache());
+    let (mut long, mut seed, mut call, mut variant) = (false, None, 0, Variant::Debug);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().unwrap_or_default();
@@ -66,13 +98,21 @@ fn main() -> ExitCode {
             "--mutations" => mutations = true,
             "--cache" => cache = PathBuf::from(value()),
             "--only" => only = Some(value()),
+            "--long" => long = true,
+            "--release" => variant = Variant::Release,
+            "--seed" => seed = value().parse().ok(),
+            "--call" => call = value().parse().unwrap_or(0),
             _ => {
                 eprintln!("{USAGE}");
                 return ExitCode::FAILURE;
             }
         }
     }
-    match run(mutations, only.as_deref(), cache) {
+    let outcome = match (long, seed) {
+        (false, None) => run(mutations, only.as_deref(), cache),
+        (_, seed) => fuzz_only(long, variant, From { seed: seed.unwrap_or(SEED), call }, cache),
+    };
+    match outcome {
         Ok(driver) => {
             println!("{} passed, {} failed", driver.passed, driver.failed);
             ExitCode::from((driver.failed > 0) as u8)
@@ -84,12 +124,22 @@ fn main() -> ExitCode {
     }
 }
 
+/// The fuzz test with one seed, or with seed after seed until the time is up or a kernel halts.
+fn fuzz_only(long: bool, variant: Variant, mut from: From, cache: PathBuf) -> Result<Driver, Error> {
+    let mut driver = Driver::new(cache)?;
+    let begin = Instant::now();
+    let setup = Setup { fuzz: if long { LONG_CALLS } else { USUAL.fuzz }, variant, ..FUZZ };
+    loop {
+        driver.all(&setup, from)?;
+        if !long || driver.failed > 0 || begin.elapsed() > LONG_ROUND {
+            return Ok(driver);
+        }
+        from = From { seed: from.seed + 1, call: 0 };
+    }
+}
+
 fn run(mutations: bool, only: Option<&str>, cache: PathBuf) -> Result<Driver, Error> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-    // Two runs at a time must not write into each other's programs.
-    let work = cache.join("kernel-tests").join(std::process::id().to_string());
-    fs::create_dir_all(&work).map_err(|error| Error::Io { path: work.clone(), error })?;
-    let mut driver = Driver { source: source_dir(&workspace)?, cache, work, passed: 0, failed: 0 };
+    let mut driver = Driver::new(cache)?;
     if only.is_none() {
         // A virtual core that the host does not run holds up all others (docs/kernel.md), so no more than there are.
         let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
@@ -97,7 +147,7 @@ fn run(mutations: bool, only: Option<&str>, cache: PathBuf) -> Result<Driver, Er
             if setup.cores > processors.max(2) {
                 println!("     {}: left out, the host has {processors} processors", setup.name);
             } else {
-                driver.all(setup)?;
+                driver.all(setup, From { seed: SEED, call: 0 })?;
             }
         }
         let kernel = driver.kernel(Variant::Release, None)?;
@@ -124,6 +174,14 @@ impl Drop for Driver {
 }
 
 impl Driver {
+    fn new(cache: PathBuf) -> Result<Driver, Error> {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+        // Two runs at a time must not write into each other's programs.
+        let work = cache.join("kernel-tests").join(std::process::id().to_string());
+        fs::create_dir_all(&work).map_err(|error| Error::Io { path: work.clone(), error })?;
+        Ok(Driver { source: source_dir(&workspace)?, cache, work, passed: 0, failed: 0 })
+    }
+
     fn kernel(&self, variant: Variant, without_patch: Option<&str>) -> Result<Kernel, Error> {
         build(Options {
             sel4_source: &self.source,
@@ -149,10 +207,10 @@ impl Driver {
     }
 
     /// Boots once and takes each line that the tests print for a result.
-    fn all(&mut self, setup: &Setup) -> Result<(), Error> {
+    fn all(&mut self, setup: &Setup, from: From) -> Result<(), Error> {
         let kernel = self.kernel(setup.variant, None)?;
         let begin = Instant::now();
-        let lines = self.boot(&kernel, setup, setup.only, Duration::from_secs(60))?;
+        let lines = self.boot(&kernel, setup, setup.only, from, if setup.only == "fuzz" { FUZZ_IDLE } else { IDLE })?;
         let mut seen = 0;
         for line in &lines {
             if let Some(rest) = line.strip_prefix("test ") {
@@ -160,15 +218,18 @@ impl Driver {
                 let result = if verdict == "ok" { Ok(()) } else { Err(verdict.to_string()) };
                 self.check(&format!("{}: {name}", setup.name), result);
                 seen += 1;
-            } else if line.starts_with("cycles") {
+            } else if line.starts_with("cycles") || line.starts_with("fuzz:") {
                 println!("     {line}");
             }
         }
         let ended = lines.iter().any(|l| l == root::LAST_LINE);
-        let last = lines.last().cloned().unwrap_or_default();
         let wanted = if setup.only.is_empty() { root::TESTS } else { 1 };
-        let complete =
-            if ended && seen == wanted { Ok(()) } else { Err(format!("{seen} of {wanted} tests, then: {last}")) };
+        let complete = if ended && seen == wanted {
+            Ok(())
+        } else {
+            let call = fuzz::last_call(&lines, from.seed, &self.memory_file()).unwrap_or_default();
+            Err(format!("{seen} of {wanted} tests, then: {} {call}", fuzz::last_words(&lines)))
+        };
         self.check(&format!("{}: all tests ran ({:.1} s)", setup.name, begin.elapsed().as_secs_f32()), complete);
         Ok(())
     }
@@ -197,7 +258,7 @@ impl Driver {
         } else if test == "boot_time" {
             boot_time(self, &kernel)?.err().ok_or("the test passes".to_string())
         } else {
-            let lines = self.boot(&kernel, &SETUPS[0], test, Duration::from_secs(22))?;
+            let lines = self.boot(&kernel, &SETUPS[0], test, From { seed: SEED, call: 0 }, Duration::from_secs(22))?;
             match lines.iter().find_map(|l| l.strip_prefix("test ")) {
                 Some(line) if line.ends_with(" ok") => Err("the test passes".into()),
                 Some(line) if line.starts_with("FAILED") => Err(format!("the test itself broke: {line}")),
@@ -213,12 +274,38 @@ impl Driver {
         Ok(())
     }
 
-    fn boot(&self, kernel: &Kernel, setup: &Setup, only: &str, idle: Duration) -> Result<Vec<String>, Error> {
-        let root = root::build(kernel, &self.work, only, setup.range)?;
+    fn boot(
+        &self,
+        kernel: &Kernel,
+        setup: &Setup,
+        only: &str,
+        from: From,
+        idle: Duration,
+    ) -> Result<Vec<String>, Error> {
+        let parameters = root::Parameters {
+            only,
+            range: setup.range,
+            iommu: setup.iommu == Iommu::Usable,
+            fuzz: [from.seed, from.call, setup.fuzz],
+        };
+        let root = root::build(kernel, &self.work, &parameters)?;
         let pattern = root::pattern(&self.work, setup.range)?;
-        let range = Some((setup.range, pattern.as_path()));
-        let machine = qemu::Machine { cores: setup.cores, memory: setup.memory, range, count_instructions: false };
+        let memory = self.memory_file();
+        let machine = qemu::Machine {
+            cores: setup.cores,
+            memory: setup.memory,
+            range: Some((setup.range, pattern.as_path())),
+            count_instructions: false,
+            iommu: setup.iommu,
+            memory_file: (setup.memory == USUAL.memory).then_some(memory.as_path()),
+            // A debug kernel says something of every refused call: some 3,000 calls a second.
+            whole_boot: qemu::WHOLE_BOOT + Duration::from_secs(setup.fuzz / 500),
+        };
         qemu::boot(kernel, &root, &machine, root::LAST_LINE, idle)
+    }
+
+    fn memory_file(&self) -> PathBuf {
+        self.work.join("memory")
     }
 }
 
@@ -228,7 +315,15 @@ const BOOT_MS: u64 = 115;
 
 fn boot_time(driver: &Driver, kernel: &Kernel) -> Result<Result<(), String>, Error> {
     let root = root::compile(kernel, &driver.work, "boot_time")?;
-    let machine = qemu::Machine { cores: 1, memory: "512M", range: None, count_instructions: true };
+    let machine = qemu::Machine {
+        cores: 1,
+        memory: "512M",
+        range: None,
+        count_instructions: true,
+        iommu: Iommu::None,
+        memory_file: None,
+        whole_boot: qemu::WHOLE_BOOT,
+    };
     let lines = qemu::boot(kernel, &root, &machine, "tsc ", Duration::from_secs(10))?;
     let tsc = lines.iter().find_map(|l| l.strip_prefix("tsc ")?.parse::<u64>().ok());
     Ok(match tsc {
@@ -252,6 +347,12 @@ const SOURCE_TESTS: &[SourceTest] = &[
         files: &["src/object/objecttype.c", "src/object/untyped.c"],
         fault: "1 << cap_cnode_cap_get_capCNodeRadix",
         what: "computes a CNode's size in an int (shows with a CNode of 64 GiB)",
+    },
+    SourceTest {
+        name: "io_space_delete",
+        files: &["src/arch/x86/object/iospace.c"],
+        fault: "invalidate_iotlb();\n    setThreadState",
+        what: "makes the current thread runnable when an IO space goes (nothing to be seen from outside)",
     },
     SourceTest {
         name: "ipi_arguments",

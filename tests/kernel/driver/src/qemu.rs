@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const WHOLE_BOOT: Duration = Duration::from_secs(180);
+pub const WHOLE_BOOT: Duration = Duration::from_secs(180);
 
 pub struct Machine<'a> {
     pub cores: u32,
@@ -17,6 +17,18 @@ pub struct Machine<'a> {
     pub range: Option<([u64; 2], &'a Path)>,
     /// One nanosecond an instruction, instead of the host's clock.
     pub count_instructions: bool,
+    pub iommu: Iommu,
+    /// A file that is the machine's memory (for machines of less than 2 GiB), to be read when it is dead.
+    pub memory_file: Option<&'a Path>,
+    pub whole_boot: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Iommu {
+    None,
+    Usable,
+    /// There is one, and the firmware's tables ask for what the kernel cannot do: it leaves the unit off.
+    LeftOff,
 }
 
 /// The lines that came, up to one that begins with `last`. `idle`: how long to wait for the next one.
@@ -37,6 +49,21 @@ pub fn boot(kernel: &Kernel, root: &Path, machine: &Machine, last: &str, idle: D
         qemu.args(["-append", &format!("reserve={start:#x},{size:#x}")])
             .args(["-device", &format!("loader,file={},addr={start:#x},force-raw=on", file.display())]);
     }
+    if machine.iommu != Iommu::None {
+        qemu.args(["-device", "intel-iommu,intremap=off"]);
+    }
+    if machine.iommu == Iommu::LeftOff {
+        let table = root.with_file_name("dmar.bin");
+        std::fs::write(&table, reserved_above_4_gib()).map_err(|error| Error::Io { path: table.clone(), error })?;
+        qemu.args(["-acpitable", &format!("sig=DMAR,data={}", table.display())]);
+    }
+    // 40 bits of address: all of the memory, not its first 256 MiB.
+    qemu.args(["-device", "edu,dma_mask=0xffffffffff"]);
+    if let Some(file) = machine.memory_file {
+        let size = machine.memory;
+        qemu.args(["-machine", "memory-backend=ram"]);
+        qemu.args(["-object", &format!("memory-backend-file,id=ram,size={size},mem-path={},share=on", file.display())]);
+    }
     let mut child = qemu
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -52,13 +79,17 @@ pub fn boot(kernel: &Kernel, root: &Path, machine: &Machine, last: &str, idle: D
             }
         }
     });
-    let end = Instant::now() + WHOLE_BOOT;
-    let mut lines = Vec::new();
+    let end = Instant::now() + machine.whole_boot;
+    let mut lines: Vec<String> = Vec::new();
     while Instant::now() < end {
         // The first line waits for firmware and boot.
         match receiver.recv_timeout(if lines.is_empty() { WHOLE_BOOT } else { idle }) {
             Ok(line) => {
                 let ended = line.starts_with(last);
+                // A debug kernel says of each refused call why: only the last of them matters.
+                if is_refusal(&line) && lines.last().is_some_and(|l| is_refusal(l)) {
+                    lines.pop();
+                }
                 lines.push(line);
                 if ended {
                     break;
@@ -70,6 +101,23 @@ pub fn boot(kernel: &Kernel, root: &Path, machine: &Machine, last: &str, idle: D
     let _ = child.kill();
     let _ = child.wait();
     Ok(lines)
+}
+
+fn is_refusal(line: &str) -> bool {
+    line.is_empty() || line.starts_with("<<seL4")
+}
+
+/// A second DMAR table behind its header: a range of memory above 4 GiB that a device's DMA must always reach.
+fn reserved_above_4_gib() -> Vec<u8> {
+    let mut table = vec![38, 0];
+    table.extend([0; 10]);
+    let (base, limit) = (0x1_0000_0000u64, 0x1_0000_0fffu64);
+    table.extend([1, 0, 32, 0, 0, 0, 0, 0]);
+    table.extend(base.to_le_bytes());
+    table.extend(limit.to_le_bytes());
+    // One device, 00:1f.6, directly on bus 0.
+    table.extend([1, 8, 0, 0, 0, 0, 0x1f, 6]);
+    table
 }
 
 /// Without what a debug kernel puts in between: colours, and line ends the wrong way round.

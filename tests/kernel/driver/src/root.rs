@@ -8,15 +8,29 @@ use std::process::Command;
 
 pub const LAST_LINE: &str = "kernel tests done";
 /// How many tests the root task has.
-pub const TESTS: usize = 17;
+pub const TESTS: usize = 30;
 
 /// As in `root/main.rs`.
 const PARAMETERS: &[u8] = b"kernel-tests select:";
 const SELECT: (usize, usize) = (20, 48);
 const RANGE: (usize, usize) = (54, 80);
+const IOMMU: (usize, usize) = (86, 87);
+const FUZZ: (usize, usize) = (93, 144);
+
+/// What the root task is told.
+pub struct Parameters<'a> {
+    /// One test, or all.
+    pub only: &'a str,
+    /// A physical range that QEMU fills.
+    pub range: [u64; 2],
+    /// There is an IOMMU and the kernel can use it.
+    pub iommu: bool,
+    /// Seed, first call, number of calls.
+    pub fuzz: [u64; 3],
+}
 
 /// The root task with the tests, told which to run.
-pub fn build(kernel: &Kernel, work: &Path, only: &str, range: [u64; 2]) -> Result<PathBuf, Error> {
+pub fn build(kernel: &Kernel, work: &Path, parameters: &Parameters) -> Result<PathBuf, Error> {
     let program = compile(kernel, work, "main")?;
     let mut bytes = fs::read(&program).map_err(|e| io(&program, e))?;
     let at = bytes
@@ -28,8 +42,11 @@ pub fn build(kernel: &Kernel, work: &Path, only: &str, range: [u64; 2]) -> Resul
         field.fill(b' ');
         field[..text.len()].copy_from_slice(text.as_bytes());
     };
+    let Parameters { only, range, iommu, fuzz } = parameters;
     put(SELECT, only);
     put(RANGE, &format!("{:x},{:x}", range[0], range[1]));
+    put(IOMMU, &format!("{}", *iommu as u8));
+    put(FUZZ, &format!("{:x},{:x},{:x}", fuzz[0], fuzz[1], fuzz[2]));
     let ready = work.join("root.ready.elf");
     write(&ready, &bytes)?;
     Ok(ready)
