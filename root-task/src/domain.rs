@@ -7,6 +7,7 @@ use spec::{label, Cap, Object, PageSize, Pd, StartPage, System, Word, PAGE};
 
 use crate::{
     arch,
+    iommu::Iommu,
     kernel::{self, Access, Kind},
     memory::{Memory, Objects},
     shared::Shared,
@@ -23,6 +24,7 @@ pub struct Parts<'a> {
     pub memory: &'a mut Memory,
     pub window: &'a mut Window,
     pub tsc_hz: u64,
+    pub iommu: Option<&'a Iommu>,
     /// Index into [`System::modes`].
     pub mode: usize,
 }
@@ -34,8 +36,9 @@ pub struct Domain {
     objects: Objects,
     /// Capabilities to shared frames, one per page of each map, whether the mode has it or not.
     mappings: Vec<Vec<Slot>>,
-    /// Frames of the memory that a device uses, in one piece.
+    /// Frames of the memory that a device uses, in one piece: capabilities for the program, and for the device.
     dma_frames: Vec<Slot>,
+    dma_device_frames: Vec<Slot>,
 }
 
 /// Positions in the list of objects.
@@ -51,12 +54,19 @@ struct Plan {
     stacks: Vec<usize>,
     buffers: usize,
     start: usize,
-    /// Untyped memory in one piece, and its number of pages.
-    dma: Option<(usize, u64)>,
+    dma: Option<DmaPlan>,
+}
+
+struct DmaPlan {
+    /// Untyped memory in one piece, which the pages are made of.
+    untyped: usize,
+    pages: u64,
+    /// Tables of the IOMMU, with the address that each is for.
+    tables: Vec<(usize, u64)>,
 }
 
 impl Plan {
-    fn of(pd: &Pd, system: &System) -> Result<Plan, Failure> {
+    fn of(pd: &Pd, system: &System, iommu: Option<&Iommu>) -> Result<Plan, Failure> {
         let mut kinds = Vec::new();
         let mut tables = Tables::default();
         let mut add = |kind: Kind, count: u64| {
@@ -78,8 +88,11 @@ impl Plan {
         let mut dma = None;
         for area in &pd.private {
             tables.cover(area.vaddr, area.bytes, area.page);
-            if area.dma.is_some() {
-                dma = Some((add(Kind::Untyped(area.bytes.trailing_zeros() as u8), 1), area.bytes / PAGE));
+            if let Some(device) = area.dma {
+                let untyped = add(Kind::Untyped(area.bytes.trailing_zeros() as u8), 1);
+                let addresses = iommu.into_iter().flat_map(|iommu| iommu.tables(device.io_address, area.bytes));
+                let tables = addresses.map(|address| (add(Kind::IoTable, 1), address)).collect();
+                dma = Some(DmaPlan { untyped, pages: area.bytes / PAGE, tables });
                 continue;
             }
             private.push(add(Kind::Frame(area.page), area.bytes.div_ceil(area.page.bytes())));
@@ -111,7 +124,7 @@ fn page_range(vaddr: u64, bytes: u64) -> (u64, u64) {
 impl Domain {
     /// Makes the PD and starts it.
     pub fn create(pd: &Pd, epoch: u64, parts: &mut Parts<'_>) -> Result<Domain, Failure> {
-        let plan = Plan::of(pd, parts.system)?;
+        let plan = Plan::of(pd, parts.system, parts.iommu)?;
         let objects = parts.memory.objects(&plan.kinds)?;
         let mut mappings = Vec::with_capacity(pd.maps.len());
         for map in &pd.maps {
@@ -120,9 +133,11 @@ impl Domain {
             let first = parts.memory.slots.take(pages)?;
             mappings.push((first..first + pages).collect());
         }
-        let dma_pages = plan.dma.map_or(0, |(_, pages)| pages);
-        let first = parts.memory.slots.take(dma_pages)?;
-        let domain = Domain { plan, objects, mappings, dma_frames: (first..first + dma_pages).collect() };
+        let dma_pages = plan.dma.as_ref().map_or(0, |dma| dma.pages);
+        let first = parts.memory.slots.take(2 * dma_pages)?;
+        let dma_frames = (first..first + dma_pages).collect();
+        let dma_device_frames = (first + dma_pages..first + 2 * dma_pages).collect();
+        let domain = Domain { plan, objects, mappings, dma_frames, dma_device_frames };
         domain.build(pd, epoch, parts)?;
         Ok(domain)
     }
@@ -130,7 +145,7 @@ impl Domain {
     /// Destroys the PD down to the untyped memory that it came from. Its callers are woken by the kernel.
     pub fn destroy(&self) -> Result<(), Failure> {
         // Mappings of shared frames go first: with the address space gone they would have nothing to leave.
-        for &slot in self.mappings.iter().flatten() {
+        for &slot in self.mappings.iter().flatten().chain(&self.dma_device_frames) {
             kernel::delete(slot)?;
         }
         for &(_, chunk) in &self.objects.chunks {
@@ -206,7 +221,7 @@ impl Domain {
             }
             kernel::map(self.slot(self.plan.buffers + i), vspace, thread.ipc_buffer, Access::Write)?;
         }
-        let dma_base = self.build_dma(pd, vspace)?;
+        let dma_base = self.build_dma(pd, vspace, parts.iommu)?;
         let start = self.slot(self.plan.start);
         let page = start_page(pd, epoch, dma_base, parts)?;
         parts.window.fill(start, |target| target[..page.len()].copy_from_slice(&page))?;
@@ -223,18 +238,25 @@ impl Domain {
     }
 
     /// Memory that the PD's device uses, in one piece. Gives the address at which the device sees it.
-    fn build_dma(&self, pd: &Pd, vspace: Slot) -> Result<u64, Failure> {
-        let (Some((untyped, _)), Some(area)) = (self.plan.dma, pd.private.iter().find(|area| area.dma.is_some())) else {
-            return Ok(0);
-        };
+    fn build_dma(&self, pd: &Pd, vspace: Slot, iommu: Option<&Iommu>) -> Result<u64, Failure> {
+        let area = pd.private.iter().find_map(|area| Some((area, area.dma?)));
+        let (Some(plan), Some((area, dma))) = (&self.plan.dma, area) else { return Ok(0) };
         let small = Kind::Frame(PageSize::Small);
         for frames in self.dma_frames.chunks(kernel::FAN_OUT as usize) {
-            kernel::retype(self.slot(untyped), small, frames[0], frames.len() as u64)?;
+            kernel::retype(self.slot(plan.untyped), small, frames[0], frames.len() as u64)?;
         }
         for (i, &frame) in self.dma_frames.iter().enumerate() {
             kernel::map(frame, vspace, area.vaddr + i as u64 * PAGE, Access::Write)?;
         }
-        kernel::paddr(self.dma_frames[0])
+        let Some(iommu) = iommu else { return kernel::paddr(self.dma_frames[0]) };
+        for &(table, address) in &plan.tables {
+            iommu.map_table(dma.device, self.slot(table), address)?;
+        }
+        for (i, (&frame, &slot)) in self.dma_frames.iter().zip(&self.dma_device_frames).enumerate() {
+            kernel::copy(frame, slot, CapRights::READ_WRITE)?;
+            iommu.map(dma.device, slot, dma.io_address + i as u64 * PAGE)?;
+        }
+        Ok(dma.io_address)
     }
 
     fn build_caps(&self, pd: &Pd, parts: &Parts<'_>) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use root_core::paging::Table;
 use sel4::{
-    arch::{init, Frame, FrameSize, VSpace, VSPACE_BITS, VSPACE_OBJECT},
+    arch::{init, Frame, FrameSize, VSpace, IO_PAGE_TABLE_BITS, IO_PAGE_TABLE_OBJECT, VSPACE_BITS, VSPACE_OBJECT},
     consts, CNode, CPtr, CapData, CapRights, Untyped as UntypedCap, VmAttributes,
 };
 use spec::PageSize;
@@ -22,6 +22,8 @@ pub enum Kind {
     VSpace,
     /// Table of this level (0 maps small pages).
     Table(u8),
+    /// Table of the IOMMU, of any level.
+    IoTable,
     Tcb,
     Notification,
     Endpoint,
@@ -48,6 +50,7 @@ impl Kind {
             Kind::Frame(page) => frame(*page).bits(),
             Kind::VSpace => VSPACE_BITS,
             Kind::Table(level) => table(*level).bits(),
+            Kind::IoTable => IO_PAGE_TABLE_BITS,
             Kind::Tcb => consts::TCB_BITS as u8,
             Kind::Notification => consts::NOTIFICATION_BITS as u8,
             Kind::Endpoint => consts::ENDPOINT_BITS as u8,
@@ -61,6 +64,7 @@ impl Kind {
             Kind::Frame(page) => (frame(*page).object(), 0),
             Kind::VSpace => (VSPACE_OBJECT, 0),
             Kind::Table(level) => (table(*level).object(), 0),
+            Kind::IoTable => (IO_PAGE_TABLE_OBJECT, 0),
             Kind::Tcb => (consts::TCB_OBJECT, 0),
             Kind::Notification => (consts::NOTIFICATION_OBJECT, 0),
             Kind::Endpoint => (consts::ENDPOINT_OBJECT, 0),

@@ -18,6 +18,7 @@ mod clock;
 mod domain;
 mod failure;
 mod heap;
+mod iommu;
 mod kernel;
 mod memory;
 mod modes;
@@ -32,7 +33,7 @@ mod voice;
 mod watch;
 mod window;
 
-use alloc::{format, vec::Vec};
+use alloc::format;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use ipc::display::Style;
@@ -41,8 +42,8 @@ use sel4::{arch::init, BootInfo, CPtr, CapData, CapRights};
 
 use crate::{
     clock::Clock,
-    domain::{Domain, Parts},
     failure::Failure,
+    iommu::Iommu,
     memory::Memory,
     pci::Pci,
     root_space::RootSpace,
@@ -95,6 +96,7 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
     guard_stack(&boot)?;
     let mut shared = Shared::create(&system, &mut memory)?;
     let pci = Pci::open(&system, &mut memory)?;
+    let iommu = Iommu::open(&boot, &system, &mut memory)?;
     pci.silence_all(&system)?;
     modes::make_objects(&system, &mut shared, &mut memory, START_MODE)?;
     shared.map_root(&system, &mut memory, &mut space)?;
@@ -108,35 +110,16 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
     }
     bind_own_notification(&system, &shared)?;
 
-    let mut children = Vec::with_capacity(system.pds.len());
-    for pd in &system.pds {
-        if !pd.modes.has(START_MODE) {
-            children.push(Child { domain: None, life: Life::absent(), last_failure: None, lowered: false });
-            continue;
-        }
-        let mut parts = Parts {
-            system: &system,
-            payload: blob.payload,
-            shared: &shared,
-            memory: &mut memory,
-            window: &mut window,
-            tsc_hz: clock.hz,
-            mode: START_MODE,
-        };
-        let domain = Some(Domain::create(pd, 1, &mut parts)?);
-        children.push(Child { domain, life: Life::begun(clock.now_us()), last_failure: None, lowered: false });
-    }
     let watch = Watch::start(&system, &shared, &mut memory)?;
-    give_up_authority(&system, &shared)?;
-
-    let boot_us = clock.now_us();
-    voice.say(Style::Plain, &report::banner(&system, START_MODE, boot_us));
     let image_bytes = boot.image_frames().count() as u64 * spec::PAGE;
-    Ok(Supervisor {
+    let absent = || Child { domain: None, life: Life::absent(), last_failure: None, lowered: false };
+    let mut root = Supervisor {
         mode: START_MODE,
         switches: 0,
         pci,
+        iommu,
         trusted_path,
+        children: system.pds.iter().map(|_| absent()).collect(),
         system,
         payload: blob.payload,
         shared,
@@ -145,11 +128,15 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
         watch,
         clock,
         voice,
-        children,
         power_off,
         leaving: None,
         image_bytes,
-    })
+    };
+    root.start_mode()?;
+    give_up_authority(&root.system, &root.shared)?;
+    let boot_us = root.clock.now_us();
+    root.voice.say(Style::Plain, &report::banner(&root.system, START_MODE, boot_us));
+    Ok(root)
 }
 
 /// Unmaps the page below root's stack: an overflow is a fault, not a silent overwrite.
@@ -189,7 +176,7 @@ fn give_up_authority(system: &spec::System, shared: &Shared) -> Result<(), Failu
         None => 0,
     };
     EMERGENCY_PORTS.store(ports, Ordering::Relaxed);
-    for slot in [init::IO_PORTS.0, init::IRQ_CONTROL.0, init::ASID_CONTROL.0] {
+    for slot in [init::IO_PORTS.0, init::IRQ_CONTROL.0, init::ASID_CONTROL.0, init::IO_SPACE.0] {
         kernel::delete(slot)?;
     }
     Ok(())

@@ -68,25 +68,27 @@ impl Supervisor {
             self.shared.make_owned(&self.system, pd, &mut self.memory)?;
         }
         self.change_survivors(from, to, &anew)?;
-        for pd in made {
-            for function in self.system.pci.iter().filter(|function| usize::from(function.driver) == pd) {
-                self.pci.enable(function, &self.system, &self.shared, &mut self.window)?;
-            }
+        self.start_all(&made)
+    }
+
+    /// Starts the PDs of the first mode.
+    pub fn start_mode(&mut self) -> Result<(), Failure> {
+        let pds: Vec<usize> = (0..self.system.pds.len()).filter(|&pd| self.system.pds[pd].modes.has(self.mode)).collect();
+        self.start_all(&pds)
+    }
+
+    fn start_all(&mut self, pds: &[usize]) -> Result<(), Failure> {
+        for &pd in pds {
             self.start(pd, 1)?;
             self.children[pd].life = Life::begun(self.clock.now_us());
         }
         Ok(())
     }
 
-    /// Destroys a PD and what it received on; its devices are silenced first.
+    /// Destroys a PD and what it received on.
     fn remove(&mut self, pd: usize) -> Result<(), Failure> {
-        for function in self.system.pci.iter().filter(|function| usize::from(function.driver) == pd) {
-            self.pci.silence(function, &self.system, &self.shared, &mut self.window)?;
-        }
+        self.stop(pd)?;
         let child = &mut self.children[pd];
-        if let Some(domain) = &child.domain {
-            domain.destroy()?;
-        }
         child.life = Life::absent();
         child.last_failure = None;
         child.lowered = false;

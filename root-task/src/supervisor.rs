@@ -14,6 +14,7 @@ use crate::{
     arch,
     clock::Clock,
     domain::{Domain, Parts},
+    iommu::Iommu,
     memory::Memory,
     pci::Pci,
     shared::Shared,
@@ -36,6 +37,7 @@ pub struct Supervisor {
     /// Changes of the mode so far.
     pub switches: u64,
     pub pci: Pci,
+    pub iommu: Option<Iommu>,
     pub trusted_path: TrustedPath,
     pub system: System,
     pub payload: &'static [u8],
@@ -110,7 +112,7 @@ impl Supervisor {
         let reason = format!("{fault}");
         let delay = child.life.failed(now);
         child.last_failure = Some(reason.clone());
-        if let Some(Err(failure)) = child.domain.as_ref().map(Domain::destroy) {
+        if let Err(failure) = self.stop(pd) {
             self.voice.say(Style::Error, &format!("{name} failed ({reason}) and cannot be cleared away: {failure}."));
             return;
         }
@@ -163,8 +165,22 @@ impl Supervisor {
         }
     }
 
+    /// Destroys a PD. Its devices are silenced first: none writes into memory that is about to be somebody else's.
+    pub fn stop(&mut self, pd: usize) -> Result<(), Failure> {
+        for function in self.system.pci.iter().filter(|function| usize::from(function.driver) == pd) {
+            // Off the bus it is in any case, which comes first.
+            if let Err(failure) = self.pci.silence(function, &self.system, &self.shared, &mut self.window) {
+                self.voice.say(Style::Error, &format!("{}: {failure}.", function.name));
+            }
+        }
+        self.children[pd].domain.as_ref().map_or(Ok(()), Domain::destroy)
+    }
+
     /// Makes a PD that is not there, for the first time or again.
     pub fn start(&mut self, pd: usize, epoch: u64) -> Result<(), Failure> {
+        for function in self.system.pci.iter().filter(|function| usize::from(function.driver) == pd) {
+            self.pci.enable(function, &self.system, &self.shared, &mut self.window)?;
+        }
         let child = &mut self.children[pd];
         let mut parts = Parts {
             system: &self.system,
@@ -173,6 +189,7 @@ impl Supervisor {
             memory: &mut self.memory,
             window: &mut self.window,
             tsc_hz: self.clock.hz,
+            iommu: self.iommu.as_ref(),
             mode: self.mode,
         };
         match &mut child.domain {
