@@ -185,9 +185,12 @@ impl Domain {
             kernel::map_table(self.slot(position), table, vspace)?;
         }
         for (segment, &first) in pd.image.segments.iter().zip(&self.plan.segments) {
-            if segment.write && segment.execute {
-                return Err(Failure::Specification("a segment both writable and executable"));
-            }
+            let access = match (segment.write, segment.execute) {
+                (true, true) => return Err(Failure::Specification("a segment both writable and executable")),
+                (true, false) => Access::Write,
+                (false, true) => Access::Execute,
+                (false, false) => Access::Read,
+            };
             let (base, pages) = page_range(segment.vaddr, segment.memory_bytes);
             let file = parts
                 .payload
@@ -204,7 +207,7 @@ impl Domain {
                     let offset = (from - at) as usize;
                     parts.window.fill(frame, |target| target[offset..offset + bytes.len()].copy_from_slice(bytes))?;
                 }
-                kernel::map(frame, vspace, at, if segment.write { Access::Write } else { Access::Read })?;
+                kernel::map(frame, vspace, at, access)?;
             }
         }
         let own = pd.private.iter().filter(|area| area.dma.is_none());

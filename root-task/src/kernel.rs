@@ -162,15 +162,18 @@ pub fn map_table(slot: Slot, table_: Table, vspace: Slot) -> Result<(), Failure>
 pub enum Access {
     Read,
     Write,
+    /// Code: what can be executed can be read, and not written. No other page can be executed.
+    Execute,
     /// Device registers: uncached, read-write.
     Device,
 }
 
 pub fn map(frame: Slot, vspace: Slot, vaddr: u64, access: Access) -> Result<(), Failure> {
     let (rights, attributes) = match access {
-        Access::Read => (CapRights::READ, VmAttributes::CACHED),
-        Access::Write => (CapRights::READ_WRITE, VmAttributes::CACHED),
-        Access::Device => (CapRights::READ_WRITE, VmAttributes::DEVICE),
+        Access::Read => (CapRights::READ, VmAttributes::CACHED.never_execute()),
+        Access::Write => (CapRights::READ_WRITE, VmAttributes::CACHED.never_execute()),
+        Access::Execute => (CapRights::READ, VmAttributes::CACHED),
+        Access::Device => (CapRights::READ_WRITE, VmAttributes::DEVICE.never_execute()),
     };
     Frame(frame).map(VSpace(vspace), vaddr, rights, attributes).map_err(refused("map a frame"))
 }

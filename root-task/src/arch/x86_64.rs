@@ -89,7 +89,7 @@ pub fn fault(fault: KernelFault) -> Option<Fault> {
         KernelFault::VmFault(f) => Fault::Memory {
             address: f.addr,
             ip: f.ip,
-            access: if f.prefetch_fault != 0 || f.addr == f.ip {
+            access: if f.prefetch_fault != 0 {
                 Access::Execute
             } else if f.fsr & WRITE != 0 {
                 Access::Write

@@ -64,6 +64,9 @@ const COM1: u64 = 0x3f8;
 pub const BUFFERS: u64 = 0x1000_0000;
 pub const PAGES: u64 = 0x1020_0000;
 
+/// Of root and, unless a test says otherwise, of everybody, so that a yield lets all others run.
+pub const ROOT_PRIORITY: u64 = 100;
+
 const THREADS: usize = 24;
 const STACK_BYTES: usize = 8192;
 
@@ -189,8 +192,7 @@ pub fn start(info: *const u8) {
         .min_by_key(|(_, d)| d.size_bits)
         .expect("an untyped of 16 MiB");
     state().pool = pool.0;
-    // Everybody on one level, so that a yield lets all others run.
-    must(ROOT_TCB, label::TCBSetPriority, &[], &[100]);
+    must(ROOT_TCB, label::TCBSetPriority, &[], &[ROOT_PRIORITY]);
     for base in [BUFFERS, PAGES] {
         let table = make(object::PAGE_TABLE, 0);
         must(table, label::X86PageTableMap, &[ROOT_VSPACE], &[base, 0]);
@@ -422,7 +424,7 @@ pub fn prepare(options: Options) -> (Thread, usize) {
         Some(other) => other.buffer as u64,
         None => buffer_address(index),
     };
-    let priority = 255 << 8 | 100;
+    let priority = 255 << 8 | ROOT_PRIORITY;
     must(
         tcb,
         label::TCBConfigure,

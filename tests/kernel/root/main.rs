@@ -15,6 +15,7 @@ mod edu;
 mod fuzz;
 mod fuzz_call;
 mod iommu;
+mod execute;
 mod ipc;
 mod mem;
 mod memory;
@@ -42,6 +43,7 @@ const TESTS: &[(&str, fn() -> Outcome)] = &[
     ("quiet_cores", memory::quiet_cores),
     ("fault_address", memory::fault_address),
     ("user_top", memory::user_top),
+    ("never_execute", execute::never_execute),
     ("fs_gs_base", registers::fs_gs_base),
     ("segment_selectors", registers::segment_selectors),
     ("fpu_registers", registers::fpu_registers),

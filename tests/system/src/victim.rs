@@ -22,6 +22,10 @@ const ENTRIES: usize = 512;
 const KERNEL_ENTRY: usize = 511;
 /// One byte, and no instruction in 64-bit mode (`push es` once): whichever byte is next, the fault is the same.
 const POISON: u8 = 0x06;
+/// Does nothing; whichever is next, what stands behind all of them is reached.
+const NOTHING: u8 = 0x90;
+/// `jmp r14`, in which a waiting thread keeps its stack pointer (`libs/sel4`): to data that it can write.
+const JUMP_TO_STACK: [u8; 3] = [0x41, 0xff, 0xe6];
 
 const PRESENT: u64 = 1;
 const WRITE: u64 = 1 << 1;
@@ -91,6 +95,16 @@ fn payload(image: &[u8]) -> Result<&[u8]> {
 
 /// Overwrites the code of the PD while the machine stands still. Says how many pages that were.
 pub fn kill(machine: &mut Machine, signature: &Signature) -> Result<usize> {
+    overwrite(machine, signature, POISON, &[])
+}
+
+/// Makes the PD's threads execute their stacks, as one that was taken over could.
+pub fn jump_to_stack(machine: &mut Machine, signature: &Signature) -> Result<usize> {
+    overwrite(machine, signature, NOTHING, &JUMP_TO_STACK)
+}
+
+/// Each byte of the code becomes `fill`, the end of each executable segment `end`.
+fn overwrite(machine: &mut Machine, signature: &Signature, fill: u8, end_bytes: &[u8]) -> Result<usize> {
     let mut debugger = machine.debugger()?;
     let memory = machine.memory()?;
     let roots = machine.qmp.page_table_roots()?;
@@ -112,7 +126,11 @@ pub fn kill(machine: &mut Machine, signature: &Signature) -> Result<usize> {
         while at < end {
             if let Some(page) = translate(&memory, root, at)? {
                 ensure!(page.executable && !page.writable, "the code of {} at {at:#x} is not code", signature.name);
-                debugger.write(page.paddr, &[POISON; PAGE as usize])?;
+                let mut bytes = [fill; PAGE as usize];
+                if at + PAGE >= end {
+                    bytes[PAGE as usize - end_bytes.len()..].copy_from_slice(end_bytes);
+                }
+                debugger.write(page.paddr, &bytes)?;
                 pages += 1;
             }
             at += PAGE;

@@ -218,6 +218,11 @@ impl VmAttributes {
     pub const CACHED: VmAttributes = VmAttributes(consts::X86_WRITE_BACK);
     /// Device registers.
     pub const DEVICE: VmAttributes = VmAttributes(consts::X86_CACHE_DISABLED);
+
+    /// The same, and nothing there can be executed (overlay).
+    pub const fn never_execute(self) -> VmAttributes {
+        VmAttributes(self.0 | consts::X86_EXECUTE_NEVER)
+    }
 }
 
 impl CapData {

@@ -8,7 +8,7 @@ use system_tests::{
     machine::Options,
     person::Person,
     terminal::Mark,
-    victim::{kill, Signature},
+    victim::{jump_to_stack, kill, Signature},
     Result,
 };
 
@@ -28,6 +28,7 @@ pub fn tests() -> Vec<Test> {
         let name = format!("{part} killed while answering");
         tests.push(shared(Shared::Counting, &name, move |person, boot| answering(person, boot, part)));
     }
+    tests.push(shared(Shared::Usual, "a part that jumps into its stack is stopped there", jumps_into_data));
     tests.push(test("a part that keeps failing is started ever later", backs_off));
     tests.push(test("a screen that keeps failing is told of without it", mute));
     tests
@@ -79,6 +80,31 @@ fn back(person: &Person, mark: Mark, part: &str) -> Result<()> {
         "shell" => person.wait_printed(mark, "so is the history"),
         _ => Ok(()),
     }
+}
+
+/// The stack can be written, so it cannot be executed: the processor refuses the first instruction there.
+fn jumps_into_data(person: &mut Person, boot: &Boot) -> Result<()> {
+    let part = "router";
+    let pd = boot.system.pds.iter().find(|pd| pd.name == part);
+    let threads = pd.iter().flat_map(|pd| &pd.threads);
+    let stacks: Vec<_> = threads.map(|thread| thread.stack_top - thread.stack_bytes..thread.stack_top).collect();
+    let mark = person.mark();
+    jump_to_stack(&mut person.machine, &Signature::of(boot, part)?)?;
+    wake(person, part)?;
+    person.wait_printed(mark, &sentence(part))?;
+    back(person, mark, part)?;
+    let said = person.machine.terminal.look(|view| view.printed_since(mark));
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let address = said
+        .split_once("it jumped to address 0x")
+        .and_then(|(_, rest)| u64::from_str_radix(rest.split(|c: char| !c.is_ascii_hexdigit()).next()?, 16).ok());
+    ensure!(
+        address.is_some_and(|address| stacks.iter().any(|stack| stack.contains(&address))),
+        "{part} did not die of a jump into its stack {stacks:x?}: {said}"
+    );
+    person.clear_line()?;
+    ensure!(!person.ask("Hello again!")?.text.is_empty(), "no answer after");
+    Ok(())
 }
 
 fn answering(person: &mut Person, boot: &Boot, part: &str) -> Result<()> {
