@@ -3,11 +3,13 @@
 
 use ipc::{decode, CallError, Reply, Transport, MESSAGE_BYTES};
 use std::fmt::Debug;
+use std::num::NonZeroU16;
 
-pub const DECODERS: [(&str, fn(&[u8])); 8] = [
+pub const DECODERS: [(&str, fn(&[u8])); 9] = [
     ("display", |bytes| record::<ipc::display::Item>(bytes)),
     ("keys", |bytes| record::<ipc::keys::Event>(bytes)),
     ("prompts", |bytes| record::<ipc::prompts::Item>(bytes)),
+    ("outbound", |bytes| record::<ipc::outbound::Request>(bytes)),
     ("inference_request", |bytes| record::<ipc::inference::Request>(bytes)),
     ("inference_event", |bytes| record::<ipc::inference::Event>(bytes)),
     ("inference_call", inference_call),
@@ -67,7 +69,7 @@ fn inference_call(bytes: &[u8]) {
 }
 
 fn router_call(bytes: &[u8]) {
-    use ipc::router::{Chunk, Command, Decision, Engine, Error, Reason, Server};
+    use ipc::router::{Chunk, Command, Decision, Engine, Error, Host, Piece, Reason, Server};
     struct Router;
     impl Server for Router {
         fn append(&mut self, _caller: u64, chunk: Chunk) -> Result<(), Error> {
@@ -83,6 +85,18 @@ fn router_call(bytes: &[u8]) {
             _ = format!("{command:?}");
         }
         fn why(&mut self, _caller: u64) {}
+        fn attach(&mut self, _caller: u64, piece: Piece) -> Result<(), Error> {
+            assert!(piece.len() <= ipc::router::PIECE_BYTES);
+            Ok(())
+        }
+        fn fetch(&mut self, _caller: u64, host: Host, port: NonZeroU16) -> Result<(), Error> {
+            assert!(Host::try_from(&*host).is_ok());
+            if port.get() == 1 { Err(Error::TooLong { limit: 1 }) } else { Ok(()) }
+        }
+        fn ping(&mut self, _caller: u64, host: Host) {
+            assert!(host.len() <= ipc::outbound::HOST_BYTES);
+        }
+        fn net(&mut self, _caller: u64) {}
     }
     call(bytes, |version, request, reply| ipc::router::dispatch(&mut Router, 1, version, request, reply));
     _ = ipc::router::Client(Answers(bytes)).submit();

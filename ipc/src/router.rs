@@ -1,13 +1,21 @@
-//! Shell asks router to have a prompt answered. Router decides who answers and says why; it never sees an answer.
+//! Shell asks router to have a prompt answered, or something fetched. Router decides who answers, and whether the mode
+//! has a network, and says why; it never sees an answer.
 
+use core::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 
+pub use crate::outbound::Host;
 pub use crate::prompts::Command;
 
 /// Bytes of prompt text in one call.
 pub const CHUNK_BYTES: usize = 896;
 
 pub type Chunk = heapless::String<CHUNK_BYTES>;
+
+/// Bytes of a payload in one call.
+pub const PIECE_BYTES: usize = 896;
+
+pub type Piece = heapless::Vec<u8, PIECE_BYTES>;
 
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,18 +47,18 @@ pub struct Decision {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Error {
-    /// The prompt exceeds [`crate::prompts::PROMPT_BYTES`]. It is dropped, and its further pieces are refused until
-    /// `clear` or `submit` ends it.
+    /// The prompt exceeds [`crate::prompts::PROMPT_BYTES`], or the payload [`crate::outbound::PAYLOAD_BYTES`]. It is
+    /// dropped, and its further pieces are refused until `clear`, or `submit` or `fetch`, ends it.
     TooLong { limit: u32 },
     /// Nothing but white space was appended before `submit`.
     Empty,
 }
 
 crate::protocol! {
-    version 1;
+    version 2;
     /// Adds a piece to the prompt that `submit` will send.
     Append append(chunk: Chunk) -> Result<(), Error>;
-    /// Drops what was appended.
+    /// Drops what was appended and attached.
     Clear clear() -> ();
     /// Sends the prompt to the engine that router decides on.
     Submit submit() -> Result<Decision, Error>;
@@ -58,4 +66,12 @@ crate::protocol! {
     Private private(command: Command) -> ();
     /// Shows on router's own display ring why the last prompt went where it went.
     Why why() -> ();
+    /// Adds a piece to the bytes that `fetch` will send.
+    Attach attach(piece: Piece) -> Result<(), Error>;
+    /// Hands what was attached to gate, if the mode has one. What router did, it shows on its own display ring.
+    Fetch fetch(host: Host, port: NonZeroU16) -> Result<(), Error>;
+    /// The same for a ping.
+    Ping ping(host: Host) -> ();
+    /// The same for what the network server knows of itself.
+    Net net() -> ();
 }

@@ -5,8 +5,9 @@
 mod decoders;
 
 use decoders::DECODERS;
-use ipc::{display, inference, keys, prompts, router, supervisor};
+use ipc::{display, inference, keys, outbound, prompts, router, supervisor};
 use proptest::prelude::*;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 fn folder(decoder: &str) -> PathBuf {
@@ -131,6 +132,17 @@ fn seeds() -> Vec<(&'static str, usize, Vec<u8>)> {
         add("prompts", encoded(&item));
     }
 
+    let host = || outbound::Host::try_from("example.org").unwrap();
+    let port = NonZeroU16::new(80).unwrap();
+    for request in [
+        outbound::Request::Fetch { id: 1, host: host(), port, payload: b"GET /\r\n\x00\xff".to_vec().try_into().unwrap() },
+        outbound::Request::Fetch { id: 2, host: "::1".try_into().unwrap(), port, payload: outbound::Payload::default() },
+        outbound::Request::Ping { id: u64::MAX, host: host() },
+        outbound::Request::NetStatus { id: 0 },
+    ] {
+        add("outbound", encoded(&request));
+    }
+
     use inference::{Failure, Figures, Finish, Request, Role, State};
     let (name, value) = set();
     for request in [
@@ -178,6 +190,10 @@ fn seeds() -> Vec<(&'static str, usize, Vec<u8>)> {
         router::Request::Submit {},
         router::Request::Private { command: prompts::Command::New },
         router::Request::Why {},
+        router::Request::Attach { piece: router::Piece::from_slice(&[0, 255]).unwrap() },
+        router::Request::Fetch { host: host(), port },
+        router::Request::Ping { host: host() },
+        router::Request::Net {},
     ] {
         add("router_call", request(router::VERSION, &call));
     }
