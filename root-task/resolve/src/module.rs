@@ -19,7 +19,10 @@ impl Wiring {
             Constant::RingOut { name, .. } => Some((false, name.clone())),
             _ => None,
         };
-        // Two rings of one name in one direction are told apart by their other end.
+        let signals = |wanted: &str| {
+            plan.constants.iter().filter(|c| matches!(c, Constant::SignalOut { name, .. } if name == wanted)).count()
+        };
+        // Two rings or signals of one name in one direction are told apart by their other end.
         let alone = |c: &Constant| plan.constants.iter().filter(|o| ends(o) == ends(c)).count() == 1;
 
         let mut lines = String::new();
@@ -62,8 +65,10 @@ impl Wiring {
                 Constant::Caller { client, badge } => {
                     constant(&format!("CALLER_{}", upper(client)), "u64", &format!("{badge:#x}"));
                 }
-                Constant::SignalOut { name, slot } => {
-                    constant(&format!("SIGNAL_OUT_{}", upper(name)), "Signal", &format!("Signal {{ slot: {slot} }}"));
+                Constant::SignalOut { name, to, slot } => {
+                    let suffix = if signals(name) == 1 { String::new() } else { format!("_{}", upper(&party(*to))) };
+                    let full = format!("SIGNAL_OUT_{}{suffix}", upper(name));
+                    constant(&full, "Signal", &format!("Signal {{ slot: {slot} }}"));
                 }
                 Constant::SignalIn { name, bit } => {
                     constant(&format!("SIGNAL_IN_{}", upper(name)), "u64", &format!("{bit:#x}"));

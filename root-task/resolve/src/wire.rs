@@ -68,7 +68,7 @@ pub enum Constant {
     RingOut { name: String, to: Party, ring: RingOut, focus: Option<Focus> },
     Client { server: String, slot: u64 },
     Caller { client: String, badge: u64 },
-    SignalOut { name: String, slot: u64 },
+    SignalOut { name: String, to: Party, slot: u64 },
     SignalIn { name: String, bit: u64 },
     Irq { device: String, irq: Irq },
     Ports { device: String, number: Option<usize>, ports: Ports },
@@ -439,7 +439,7 @@ impl Wire<'_> {
             ChannelKind::Notification { from, to } => {
                 let bit = self.bit(*to);
                 let slot = self.signal(Party::Pd(*from), Party::Pd(*to), bit);
-                self.wiring.pds[*from].constants.push(Constant::SignalOut { name: name.clone(), slot });
+                self.wiring.pds[*from].constants.push(Constant::SignalOut { name: name.clone(), to: Party::Pd(*to), slot });
                 self.wiring.pds[*to].constants.push(Constant::SignalIn { name: name.clone(), bit });
                 self.edge(&name, Party::Pd(*from), Party::Pd(*to), EdgeKind::Notification, &channel.what);
             }

@@ -37,9 +37,12 @@ fn modules_name_what_a_pd_holds() {
     let wiring = Wiring::new(&layout).unwrap();
     let module = |name: &str| wiring.module(&layout, layout.pds.iter().position(|pd| pd.name == name).unwrap());
     let names = [
-        ("serial", vec!["RING_OUT_KEYS: RingOut", "DISPLAYS: &[DisplayIn]", "RING_IN_DISPLAY_ROOT", "IRQ_CONSOLE", "PORTS_CONSOLE", "SIGNAL_OUT_INTERRUPT"]),
+        ("serial", vec!["RING_OUT_KEYS: RingOut", "DISPLAYS: &[DisplayIn]", "RING_IN_DISPLAY_ROOT", "IRQ_CONSOLE", "PORTS_CONSOLE", "SIGNAL_OUT_INTERRUPT_ASSISTANT", "SIGNAL_OUT_INTERRUPT_CLOUD", "FOCUS: &[FocusOut]"]),
         ("shell", vec!["RING_IN_KEYS: RingIn", "RING_OUT_DISPLAY: RingOut", "CLIENT_ROUTER: Client", "SUPERVISOR: Client", "MEMORY_WALL_CLOCK"]),
-        ("router", vec!["SERVER: Server", "CALLER_SHELL: u64", "RING_OUT_PROMPTS"]),
+        ("router", vec!["SERVER: Server", "CALLER_SHELL: u64", "RING_OUT_PROMPTS", "RING_OUT_OUTBOUND"]),
+        ("gate", vec!["RING_IN_OUTBOUND", "RING_OUT_OUTBOUND", "RING_IN_FOCUS", "RING_OUT_DISPLAY", "TICK: u64"]),
+        ("cloud", vec!["RING_IN_OUTBOUND", "CLIENT_NET", "RING_OUT_SEND", "RING_IN_RECEIVED", "SIGNAL_IN_INTERRUPT"]),
+        ("net", vec!["SERVER", "RING_IN_SEND", "RING_OUT_RECEIVED", "IRQ_NETWORK", "DMA: Dma", "MEMORY_NETWORK"]),
         ("assistant", vec!["SIGNAL_IN_INTERRUPT: u64", "TICK: u64", "TICK_US: u64 = 100000", "RING_IN_TOKENS"]),
         ("clock", vec!["TICKS: &[Tick]", "PORTS_RTC", "IRQ_TIMER"]),
     ];

@@ -9,7 +9,7 @@ use serial_core::Screen;
 pub struct Focus {
     shell: RingOut,
     /// Straight to whoever answers, past the shell.
-    interrupt: Doorbell,
+    interrupts: [Doorbell; 2],
     /// Something lies in the ring that the shell was not told of.
     untold: bool,
 }
@@ -18,7 +18,8 @@ impl Focus {
     pub fn open() -> Focus {
         Focus {
             shell: RingOut::open(layout::RING_OUT_KEYS),
-            interrupt: Doorbell::new(layout::SIGNAL_OUT_INTERRUPT),
+            // In a mode without cloud nothing lies in its slot, and the kernel passes over the signal.
+            interrupts: [layout::SIGNAL_OUT_INTERRUPT_ASSISTANT, layout::SIGNAL_OUT_INTERRUPT_CLOUD].map(Doorbell::new),
             untold: false,
         }
     }
@@ -26,7 +27,9 @@ impl Focus {
     pub fn event(&mut self, event: Event, screen: &mut Screen) {
         match event {
             Event::Size { columns, rows } => screen.resize(columns, rows),
-            Event::Key { key: Key::Char('c' | 'C'), modifiers } if modifiers.control => self.interrupt.ring(),
+            Event::Key { key: Key::Char('c' | 'C'), modifiers } if modifiers.control => {
+                self.interrupts.into_iter().for_each(Doorbell::ring);
+            }
             _ => {}
         }
         let mut record = [0; RECORD_BYTES];
