@@ -5,13 +5,16 @@ use ipc::{decode, CallError, Reply, Transport, MESSAGE_BYTES};
 use std::fmt::Debug;
 use std::num::NonZeroU16;
 
-pub const DECODERS: [(&str, fn(&[u8])); 9] = [
+pub const DECODERS: [(&str, fn(&[u8])); 12] = [
     ("display", |bytes| record::<ipc::display::Item>(bytes)),
     ("keys", |bytes| record::<ipc::keys::Event>(bytes)),
     ("prompts", |bytes| record::<ipc::prompts::Item>(bytes)),
     ("outbound", |bytes| record::<ipc::outbound::Request>(bytes)),
     ("inference_request", |bytes| record::<ipc::inference::Request>(bytes)),
     ("inference_event", |bytes| record::<ipc::inference::Event>(bytes)),
+    ("net_record", |bytes| borrowing(bytes, |bytes| decode::<ipc::net::Record>(bytes).ok().map(again))),
+    ("net_event", |bytes| borrowing(bytes, |bytes| decode::<ipc::net::Event>(bytes).ok().map(again))),
+    ("net_call", net_call),
     ("inference_call", inference_call),
     ("router_call", router_call),
     ("supervisor_call", supervisor_call),
@@ -22,14 +25,24 @@ fn record<T>(bytes: &[u8])
 where
     T: serde::Serialize + for<'a> serde::Deserialize<'a> + Debug,
 {
-    let Ok(value) = decode::<T>(bytes) else { return };
-    let mut buffer = vec![0; bytes.len() + 64];
+    borrowing(bytes, |bytes| decode::<T>(bytes).ok().map(again))
+}
+
+/// As [`record`], for values that borrow from their bytes: `decode` gives what [`again`] makes of one.
+fn borrowing(bytes: &[u8], decode: impl Fn(&[u8]) -> Option<(String, Vec<u8>)>) {
+    let Some((value, encoded)) = decode(bytes) else { return };
     // A number can be written longer than it has to be, never shorter than we write it.
-    let encoded = ipc::encode(&value, &mut buffer).expect("what was decoded can be encoded").to_vec();
     assert!(encoded.len() <= bytes.len());
-    let again = decode::<T>(&encoded).expect("what was encoded can be decoded");
+    let (again, _) = decode(&encoded).expect("what was encoded can be decoded");
     // Not a comparison of the values: NaN is in order, and is no equal of itself.
-    assert_eq!(format!("{value:?}"), format!("{again:?}"));
+    assert_eq!(value, again);
+}
+
+/// What a value says of itself, and what it is encoded as.
+fn again(value: impl serde::Serialize + Debug) -> (String, Vec<u8>) {
+    let mut buffer = vec![0; 128 * 1024];
+    let encoded = ipc::encode(&value, &mut buffer).expect("what was decoded can be encoded").to_vec();
+    (format!("{value:?}"), encoded)
 }
 
 /// Serves a call and looks at the reply: whatever was asked, a status that we know and bytes that fit.
@@ -113,6 +126,45 @@ fn supervisor_call(bytes: &[u8]) {
     }
     call(bytes, |version, request, reply| ipc::supervisor::dispatch(&mut Root, 1, version, request, reply));
     _ = ipc::supervisor::Client(Answers(bytes)).status();
+}
+
+fn net_call(bytes: &[u8]) {
+    use ipc::net::{Client, Error, Host, Id, Server, Status};
+    struct Net;
+    impl Server for Net {
+        fn connect(&mut self, _caller: u64, host: Host, port: u16, timeout_ms: u32) -> Result<Id, Error> {
+            assert!(!matches!(host, Host::Name(name) if name.len() > 253));
+            if port == 0 { Err(Error::BadPort) } else { Ok(Id { life: port.into(), number: timeout_ms }) }
+        }
+        fn close(&mut self, _caller: u64, id: Id) {
+            _ = format!("{id:?}");
+        }
+        fn ping(&mut self, _caller: u64, _host: Host, after_ms: u32) -> Result<Id, Error> {
+            Err(Error::TimedOut { after_ms })
+        }
+        fn status(&mut self, _caller: u64) -> Status {
+            Status {
+                mac: [2, 0, 0, 0, 0, 1],
+                reach: ipc::net::Reach::NoAddress,
+                ipv4: None,
+                ipv6: heapless::Vec::new(),
+                gateway: None,
+                gateway6: None,
+                dns: heapless::Vec::new(),
+                sockets: 0,
+                pings: 0,
+                received: Default::default(),
+                sent: Default::default(),
+                bad_frames: 0,
+                full: 0,
+                malformed: 0,
+            }
+        }
+    }
+    call(bytes, |version, request, reply| ipc::net::dispatch(&mut Net, 1, version, request, reply));
+    let host = Host::Address([127, 0, 0, 1].into());
+    _ = Client(Answers(bytes)).connect(host, 80, 1000);
+    _ = Client(Answers(bytes)).status().map(|status| format!("{status:?}"));
 }
 
 /// Runs the decoder of this name.

@@ -4,7 +4,7 @@
 //! * **Calls**: a request enum and a reply per method, postcard in the message registers. [`protocol!`] makes the
 //!   request enum, the server's trait, its dispatcher and the typed client out of one definition.
 //! * **Ring records**: postcard enums on a one-way or credited ring ([`display`], [`keys`], [`prompts`],
-//!   [`inference`], [`outbound`], [`focus`]).
+//!   [`inference`], [`outbound`], [`focus`], [`net`]).
 //!
 //! Nothing here makes a system call: the transport is `libs/pd`'s, tests use one of their own. Whatever is decoded
 //! here comes from another PD and is checked: a malformed message is a typed error, never a panic.
@@ -20,6 +20,7 @@ pub mod echo;
 pub mod focus;
 pub mod inference;
 pub mod keys;
+pub mod net;
 pub mod outbound;
 pub mod prompts;
 pub mod router;

@@ -5,7 +5,7 @@
 mod decoders;
 
 use decoders::DECODERS;
-use ipc::{display, inference, keys, outbound, prompts, router, supervisor};
+use ipc::{display, inference, keys, net, outbound, prompts, router, supervisor};
 use proptest::prelude::*;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
@@ -209,5 +209,68 @@ fn seeds() -> Vec<(&'static str, usize, Vec<u8>)> {
     ] {
         add("supervisor_call", request(supervisor::VERSION, &call));
     }
+
+    net_seeds(&mut add);
     all
+}
+
+fn net_seeds(add: &mut impl FnMut(&'static str, Vec<u8>)) {
+    use net::{Count, Error, Event, Host, Id, NameError, Reach, Record, Request, Status};
+    let id = Id { life: 3, number: 1 << 20 };
+    for record in [
+        Record::Data { id, bytes: b"GET / HTTP/1.1\r\n" },
+        Record::Data { id, bytes: b"" },
+        Record::Shutdown { id },
+        Record::Taken { id, bytes: 70_000 },
+    ] {
+        add("net_record", encoded(&record));
+    }
+
+    let address = "10.0.2.2".parse().unwrap();
+    for event in [
+        Event::Started { life: 3 },
+        Event::Network(Reach::LinkDown),
+        Event::Network(Reach::Ready),
+        Event::Connected { id, address, port: 443 },
+        Event::Data { id, bytes: b"HTTP/1.1 200 OK\r\n" },
+        Event::Sent { id, bytes: 1 << 16 },
+        Event::End { id },
+        Event::Closed { id },
+        Event::Failed { id, error: Error::Reset },
+        Event::Failed { id, error: Error::Name(NameError::Server { code: 2 }) },
+        Event::Failed { id, error: Error::TimedOut { after_ms: 30_000 } },
+        Event::Pong { id, address: "fe80::2".parse().unwrap(), time_us: 800 },
+        Event::NoPong { id, error: Error::Unreachable },
+    ] {
+        add("net_event", encoded(&event));
+    }
+
+    let name = || Host::Name("example.org".try_into().unwrap());
+    for call in [
+        Request::Connect { host: name(), port: 443, timeout_ms: 10_000 },
+        Request::Connect { host: Host::Address(address), port: 0, timeout_ms: 0 },
+        Request::Close { id },
+        Request::Ping { host: name(), timeout_ms: 1000 },
+        Request::Status {},
+    ] {
+        add("net_call", request(net::VERSION, &call));
+    }
+    add("net_call", encoded(&Err::<Id, _>(Error::TooMany { limit: 8 })));
+    let status = Status {
+        mac: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
+        reach: Reach::Ready,
+        ipv4: Some(("10.0.2.15".parse().unwrap(), 24)),
+        ipv6: [("fec0::5054:ff:fe12:3456".parse().unwrap(), 64)].into_iter().collect(),
+        gateway: Some("10.0.2.2".parse().unwrap()),
+        gateway6: Some("fe80::2".parse().unwrap()),
+        dns: [address].into_iter().collect(),
+        sockets: 1,
+        pings: 0,
+        received: Count { frames: 10, bytes: 9000 },
+        sent: Count { frames: 7, bytes: 600 },
+        bad_frames: 0,
+        full: 0,
+        malformed: 1,
+    };
+    add("net_call", encoded(&status));
 }
