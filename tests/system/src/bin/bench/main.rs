@@ -63,7 +63,6 @@ fn start() -> Result<()> {
         return Err(Failure::new(format!("no part {unknown}; there are {}", PARTS.join(", "))));
     }
     let chosen = |part: &str| parts.is_empty() || parts.iter().any(|p| *p == part);
-    let begun = Instant::now();
     let tree = Tree::find().map_err(say)?;
     let toolchain = Toolchain::find(&tree).map_err(say)?;
     let mut progress = Progress::new();
@@ -80,21 +79,39 @@ fn start() -> Result<()> {
         ("speed", Bench::speed),
         ("instructions", Bench::instructions),
     ];
+    let path = bench.tree.root.join("docs/bench.md");
+    // Parts that are not measured this time stay as they are.
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    let mut sections: Vec<(&str, String)> = PARTS.iter().map(|part| (*part, section(&known, part).to_owned())).collect();
     for (part, measure) in measures {
-        if chosen(part) {
-            measure(&mut bench)?;
-            // What a long run has, if it is ended by hand.
-            fs::write(bench.tree.build_dir().join("bench/so-far.md"), bench.page(begun))?;
+        if !chosen(part) {
+            continue;
         }
+        let begun = Instant::now();
+        measure(&mut bench)?;
+        let text = format!("{}\n{}\n", bench.report.take().trim(), bench.circumstances(begun));
+        sections.iter_mut().filter(|(name, _)| *name == part).for_each(|(_, known)| known.clone_from(&text));
+        // What a long run has, if it is ended by hand.
+        fs::write(bench.tree.build_dir().join("bench/so-far.md"), bench.page(&sections))?;
     }
-    let page = bench.page(begun);
+    let page = bench.page(&sections);
     print!("{page}");
-    if parts.is_empty() && !flag("--print") {
-        let path = bench.tree.root.join("docs/bench.md");
+    if !flag("--print") && !bench.quick {
         fs::write(&path, page)?;
         eprintln!("bench: written to {}", path.display());
     }
     Ok(())
+}
+
+/// Where a part's figures begin on the page, for the next run to find them.
+fn mark(part: &str) -> String {
+    format!("<!-- ./alpha bench {part} -->\n")
+}
+
+/// A part's text on an earlier page.
+fn section<'a>(page: &'a str, part: &str) -> &'a str {
+    let text = page.split_once(&mark(part)).map_or("", |(_, rest)| rest);
+    text.split_once("<!-- ").map_or(text, |(text, _)| text).trim()
 }
 
 /// A model to measure with, and how much to ask of it.
@@ -378,8 +395,16 @@ impl Bench {
         Ok(())
     }
 
-    fn page(&self, begun: Instant) -> String {
-        let report = self.report.clone();
+    /// When a part was measured.
+    fn circumstances(&self, begun: Instant) -> String {
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let commit = Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(&self.tree.root).output().ok();
+        let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string()).unwrap_or_default();
+        let (seconds, load) = (begun.elapsed().as_secs(), load.split_whitespace().next().unwrap_or("?"));
+        format!("Measured in {seconds} s at commit {commit}; load of the host at the end: {load}.")
+    }
+
+    fn page(&self, sections: &[(&str, String)]) -> String {
         let version = |program: &str, argument: &str| {
             let output = Command::new(program).arg(argument).output().ok();
             let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
@@ -390,23 +415,19 @@ impl Bench {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let memory = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(f64::NAN);
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let commit = Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(&self.tree.root).output().ok();
-        let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string()).unwrap_or_default();
         let lead = format!(
-            "Written by `./alpha bench{}`; nothing here was typed in. {} minutes, commit {commit}.\n\n\
-             Host: {cpu}, {cores} cores, {:.0} GiB, load {} at the end. {}. TCG, one host thread a core.\n\
+            "Written by `./alpha bench`, part by part; nothing here was typed in.\n\n\
+             Host: {cpu}, {cores} cores, {:.0} GiB. {}. TCG, one host thread a core.\n\
              Linux: Debian's {} (cloud kernel), llama.cpp of the same source and compiler as in AlphaOS, in an initrd with \
              the model. Both guests get the same QEMU command line but for kernel and initrd, and are run in pairs, the \
              first one in turn. Ratios are AlphaOS to Linux: geometric means with the 95 % interval of Student's t over \
              their logarithms.\n",
-            if self.quick { " --quick" } else { "" },
-            begun.elapsed().as_secs() / 60,
             memory / f64::from(1 << 20),
-            load.split_whitespace().next().unwrap_or("?"),
             version(alpha::qemu::QEMU, "--version"),
             self.linux.version,
         );
-        report.finish("Figures", &lead)
+        let measured = sections.iter().filter(|(_, text)| !text.is_empty());
+        let text: Vec<String> = measured.map(|(part, text)| format!("{}{}\n", mark(part), text.trim())).collect();
+        format!("# Figures\n\n{lead}\n{}", text.join("\n"))
     }
 }

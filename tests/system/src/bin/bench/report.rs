@@ -26,8 +26,9 @@ impl Report {
         self.text.push('\n');
     }
 
-    pub fn finish(self, title: &str, lead: &str) -> String {
-        format!("# {title}\n\n{lead}\n{}", self.text).trim_end().to_string() + "\n"
+    /// What was written since the last time.
+    pub fn take(&mut self) -> String {
+        std::mem::take(&mut self.text)
     }
 }
 
