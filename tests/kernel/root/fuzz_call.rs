@@ -139,6 +139,7 @@ const FAMILIES: &[(u64, u64, u64, u64)] = &[
     (slot::ASID_CONTROL, slot::ASID_CONTROL, X86ASIDControlMakePool, X86ASIDControlMakePool),
     (slot::IRQ_CONTROL, slot::IRQ_CONTROL, IRQIssueIRQHandler, IRQIssueIRQHandler),
     (slot::IRQ_CONTROL, slot::IRQ_CONTROL, X86IRQIssueIRQHandlerIOAPIC, X86IRQIssueIRQHandlerMSI),
+    (slot::IRQ_CONTROL, slot::IRQ_CONTROL, X86IRQIssueIRQHandlerMSI, X86IRQIssueIRQHandlerMSI),
     (slot::IRQ_HANDLER, slot::IRQ_HANDLER, IRQAckIRQ, IRQClearIRQHandler),
     (slot::IO_PORT, slot::IO_PORT, X86IOPortIn8, X86IOPortOut32),
     (slot::NEW_IO_TABLE, slot::IO_TABLE + 2, X86IOPageTableMap, X86IOPageTableUnmap),
@@ -233,7 +234,7 @@ impl Call {
 #[allow(non_upper_case_globals)]
 fn shape(r: &mut Random, label: u64, w: &mut [u64; 12]) -> (u64, [u64; 3]) {
     // Small ones are for the lives in which the CNode is a small one.
-    let free = if r.one_in(4) { r.below(4) } else { FIRST_FREE + r.below(SLOTS - FIRST_FREE) };
+    let free = if r.one_in(3) { r.below(16) } else { FIRST_FREE + r.below(SLOTS - FIRST_FREE) };
     let any = r.below(SLOTS);
     let mut fill = |list: &[u64]| {
         w[..list.len()].copy_from_slice(list);

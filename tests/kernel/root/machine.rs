@@ -39,7 +39,6 @@ pub mod rights {
 pub const INVALID_ARGUMENT: Word = 1;
 pub const INVALID_CAPABILITY: Word = 2;
 pub const ILLEGAL_OPERATION: Word = 3;
-pub const RANGE_ERROR: Word = 4;
 pub const FAILED_LOOKUP: Word = 6;
 pub const DELETE_FIRST: Word = 8;
 pub const REVOKE_FIRST: Word = 9;

@@ -57,7 +57,6 @@ const TESTS: &[(&str, fn() -> Outcome)] = &[
     ("io_table_clear", iommu::io_table_clear),
     ("io_table_as_page", iommu::io_table_as_page),
     ("io_address", iommu::io_address),
-    ("msi_handle", refused::msi_handle),
     ("unmap_idle", refused::unmap_idle),
     ("badge_width", refused::badge_width),
     ("fuzz", fuzz::fuzz),

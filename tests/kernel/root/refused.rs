@@ -4,27 +4,6 @@ use crate::machine::{rights::*, *};
 use crate::sys::*;
 use crate::Outcome;
 
-/// The handle of an MSI interrupt has 32 bits.
-pub fn msi_handle() -> Outcome {
-    const DEPTH: u64 = 64;
-    let issue = |handle: u64| {
-        let slot = new_slot();
-        let arguments = [slot, DEPTH, 0, 31, 7, handle, 60];
-        (slot, try_do(IRQ_CONTROL, label::X86IRQIssueIRQHandlerMSI, &[ROOT_CNODE], &arguments))
-    };
-    for handle in [1 << 32, !0] {
-        match issue(handle) {
-            (_, RANGE_ERROR) => {}
-            (_, error) => return Err(("a handle of more than 32 bits is not refused", error)),
-        }
-    }
-    match issue((1 << 32) - 1) {
-        (slot, 0) => delete(slot),
-        (_, error) => return Err(("a handle of 32 bits is refused", error)),
-    }
-    Ok(())
-}
-
 /// A page that is mapped nowhere can be unmapped.
 pub fn unmap_idle() -> Outcome {
     let frame = make(object::FRAME_4K, 0);
