@@ -5,9 +5,10 @@ use ipc::{decode, CallError, Reply, Transport, MESSAGE_BYTES};
 use std::fmt::Debug;
 use std::num::NonZeroU16;
 
-pub const DECODERS: [(&str, fn(&[u8])); 12] = [
+pub const DECODERS: [(&str, fn(&[u8])); 13] = [
     ("display", |bytes| record::<ipc::display::Item>(bytes)),
     ("keys", |bytes| record::<ipc::keys::Event>(bytes)),
+    ("focus", |bytes| record::<ipc::focus::Typed>(bytes)),
     ("prompts", |bytes| record::<ipc::prompts::Item>(bytes)),
     ("outbound", |bytes| record::<ipc::outbound::Request>(bytes)),
     ("inference_request", |bytes| record::<ipc::inference::Request>(bytes)),

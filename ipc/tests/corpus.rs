@@ -5,7 +5,7 @@
 mod decoders;
 
 use decoders::DECODERS;
-use ipc::{display, inference, keys, net, outbound, prompts, router, supervisor};
+use ipc::{display, focus, inference, keys, net, outbound, prompts, router, supervisor};
 use proptest::prelude::*;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
@@ -119,6 +119,19 @@ fn seeds() -> Vec<(&'static str, usize, Vec<u8>)> {
         Event::Invalid { bytes: 3 },
     ] {
         add("keys", encoded(&event));
+    }
+
+    let full = "ß".repeat(focus::LINE_BYTES / 2);
+    for typed in [
+        focus::Typed::Opened,
+        focus::Typed::Line { text: "2 größer".into() },
+        focus::Typed::Line { text: String::new() },
+        focus::Typed::Line { text: full },
+        focus::Typed::Closed,
+    ] {
+        let bytes = encoded(&typed);
+        assert!(bytes.len() <= focus::RECORD_BYTES);
+        add("focus", bytes);
     }
 
     let set = || ("temperature".try_into().unwrap(), "0.2".try_into().unwrap());
