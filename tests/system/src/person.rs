@@ -8,10 +8,17 @@ use crate::{
     Failure, Result,
 };
 use alpha::Boot;
-use std::time::Instant;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 /// What stands before the line that one types.
 pub const PROMPT: &str = ">";
+/// What stands before the line that one types to root, past the shell.
+pub const TRUSTED_PROMPT: &str = "◆ AlphaOS>";
+/// Longer than serial takes for the pause inside a paste.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Who answers here.
 pub const LABEL: &str = "[Local]";
 
@@ -83,6 +90,22 @@ impl Person {
 
     pub fn press(&mut self, key: &str) -> Result<()> {
         self.machine.terminal.press(key)
+    }
+
+    /// Presses a key a moment after the last one. On the trusted path nothing else counts.
+    pub fn press_later(&mut self, key: &str) -> Result<()> {
+        thread::sleep(PAUSE);
+        self.press(key)
+    }
+
+    /// Until the trusted path to root has the focus, and its line reads so, with the cursor at the end.
+    pub fn wait_trusted(&self, text: &str) -> Result<()> {
+        let row = format!("{TRUSTED_PROMPT} {text}");
+        let column = row.chars().count();
+        self.machine.terminal.wait(&format!("the line {row:?}"), |view| {
+            let (seen, at) = view.cursor_row();
+            (seen == row.trim_end() && at == column).then_some(())
+        })
     }
 
     pub fn type_text(&mut self, text: &str) -> Result<()> {

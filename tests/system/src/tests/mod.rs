@@ -6,6 +6,7 @@ mod death;
 mod input;
 mod models;
 mod talk;
+mod trusted;
 
 use crate::World;
 use alpha::{Boot, Wish};
@@ -43,7 +44,7 @@ fn alone_or_shared(name: &str, run: impl Fn(&World) -> Result<()> + 'static) -> 
 }
 
 pub fn all() -> Vec<Test> {
-    [boot::tests(), talk::tests(), commands::tests(), input::tests(), death::tests(), models::tests()]
+    [boot::tests(), talk::tests(), commands::tests(), input::tests(), trusted::tests(), death::tests(), models::tests()]
         .into_iter()
         .flatten()
         .collect()
