@@ -1,12 +1,13 @@
-//! Serial: owns the UART. It gives the person's keys to the PD that has the focus, and composes the screen of what all
-//! PDs show.
+//! Serial: owns the UART. It gives the person's keys to the shell, or, when the person's key says so, whole lines to a PD
+//! of the trusted path, and composes the screen of what all PDs show.
 //!
 //! It trusts nobody: display records and terminal bytes are hostile until `serial-core` has looked at them. It must
 //! never wait for a PD, let a control byte of a PD through, hand on what a terminal sends by itself, or let two PDs
 //! learn of each other: keys go out, records come in, and nothing passes from one to the other.
 //!
 //! When it dies, what was being typed stays in the shell, unread display records of private PDs stay in their rings,
-//! and the next life begins on a clean row, asks the terminal for its size, and goes on.
+//! and the next life begins on a clean row with the focus at the shell, asks the terminal for its size, and goes on.
+//! A line for the trusted path that was not entered is gone.
 #![no_std]
 #![no_main]
 
@@ -65,11 +66,13 @@ impl Serial {
             reserved: display.reserved,
             edits: display.edits,
         });
+        let mut screen = Screen::new(speakers, first);
+        screen.set_hearers(Focus::hearers());
         Serial {
             uart: Uart::new(arch::Console::open()),
             input: Input::default(),
-            focus: Focus::open(),
-            screen: Screen::new(speakers, first),
+            focus: Focus::open(first),
+            screen,
             displays: layout::DISPLAYS.iter().map(|display| Display(RingIn::open(display.ring))).collect(),
             turns: Turns::new(layout::DISPLAYS.len()),
             typed: Vec::new(),
@@ -80,7 +83,8 @@ impl Serial {
     /// Moves bytes, and makes keys of what came. Says whether the device has more to do now.
     fn device(&mut self) -> bool {
         let quiet = self.uart.service(|byte| self.typed.push(byte));
-        self.input.feed(&self.typed, now_us(), |event| self.focus.event(event, &mut self.screen));
+        let now_us = now_us();
+        self.input.feed(&self.typed, now_us, |event| self.focus.event(event, now_us, &mut self.screen));
         self.focus.ring();
         self.typed.clear();
         !quiet
@@ -88,7 +92,8 @@ impl Serial {
 
     /// An escape that nothing followed was the key.
     fn tick(&mut self) {
-        self.input.tick(now_us(), |event| self.focus.event(event, &mut self.screen));
+        let now_us = now_us();
+        self.input.tick(now_us, |event| self.focus.event(event, now_us, &mut self.screen));
         self.focus.ring();
     }
 

@@ -150,7 +150,9 @@ fn is_invisible(c: char) -> bool {
 }
 
 fn resembles_marker(c: char) -> bool {
-    matches!(c, MARKER | '\u{2666}' | '\u{2b25}' | '\u{2b27}' | '\u{2bc1}' | '\u{1f536}'..='\u{1f539}' | '\u{1f4a0}')
+    matches!(c,
+        MARKER | '\u{25c8}' | '\u{2666}' | '\u{29eb}' | '\u{2b16}'..='\u{2b19}' | '\u{2b25}' | '\u{2b27}'
+        | '\u{2b29}'..='\u{2b2a}' | '\u{2bc1}' | '\u{1f536}'..='\u{1f539}' | '\u{1f4a0}')
 }
 
 /// Columns up to the next tab stop, from column `at` of the text.

@@ -15,6 +15,7 @@ pub enum Typed {
     Caps,
     Why,
     Log,
+    Mode,
     Quit,
     Private(Command),
     /// A command that cannot be run, and why.
@@ -28,7 +29,7 @@ pub struct Entry {
     also: &'static [&'static str],
 }
 
-pub const COMMANDS: [Entry; 8] = [
+pub const COMMANDS: [Entry; 9] = [
     Entry { name: "/help", what: "this list", also: &["/h", "/?", "/man", "/commands"] },
     Entry { name: "/status", what: "every part: state, starts, memory", also: &["/ps", "/top", "/free"] },
     Entry { name: "/caps", what: "what each part holds, and so what it may touch", also: &["/capabilities"] },
@@ -36,6 +37,7 @@ pub const COMMANDS: [Entry; 8] = [
     Entry { name: "/new", what: "begin a new conversation", also: &["/clear", "/reset", "/forget"] },
     Entry { name: "/why", what: "why the last prompt went where it went", also: &["/route"] },
     Entry { name: "/log", what: "the latest messages of all parts", also: &["/logs", "/dmesg"] },
+    Entry { name: "/mode", what: "how the mode is changed", also: &["/modes", "/offline", "/online"] },
     Entry { name: "/quit", what: "switch the machine off", also: &["/exit", "/bye", "/q", "/poweroff", "/halt"] },
 ];
 
@@ -66,6 +68,7 @@ pub fn parse(line: &str) -> Typed {
         "/new" => Typed::Private(Command::New),
         "/why" => Typed::Why,
         "/log" => Typed::Log,
+        "/mode" => Typed::Mode,
         "/quit" => Typed::Quit,
         _ => return Typed::Wrong(unknown(typed, &name)),
     };
@@ -177,7 +180,9 @@ mod tests {
         for (typed, meant) in [
             ("/stauts", "/status"),
             ("/hepl", "/help"),
-            ("/modl", "/model"),
+            ("/modell", "/model"),
+            ("/moed", "/mode"),
+            ("/offline", "/mode"),
             ("/exit", "/quit"),
             ("/sta", "/status"),
             ("/wyh", "/why"),

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn one_match_completes() {
         assert_eq!(one("/st"), "/status");
-        assert_eq!(one("/m"), "/model ");
+        assert_eq!(one("/model"), "/model ");
         assert_eq!(one("/model s"), "/model set ");
         assert_eq!(one("/model set te"), "/model set temperature ");
         assert_eq!(one("/model  set  se"), "/model  set  seed ");

@@ -141,24 +141,6 @@ impl Editor {
         self.killed = killed;
     }
 
-    /// Exchanges the characters on both sides of the cursor, at the end the last two.
-    pub fn transpose(&mut self) {
-        self.chain = false;
-        let cursor = self.cursor;
-        if cursor == self.text.len() {
-            self.cursor = self.before(Reach::One);
-        }
-        let (from, middle, to) = (self.before(Reach::One), self.cursor, self.behind(Reach::One));
-        if from == middle || middle == to {
-            self.cursor = cursor;
-            return;
-        }
-        let exchanged = [&self.text[middle..to], &self.text[from..middle]].concat();
-        self.changed = true;
-        self.text.replace_range(from..to, &exchanged);
-        self.move_to(to);
-    }
-
     /// Puts something else in place of a part before the cursor, as far as there is room.
     pub fn replace(&mut self, range: Range<usize>, with: &str) {
         if range.start <= range.end && self.text.get(range.clone()).is_some() {

@@ -1,6 +1,7 @@
 //! What `/help` shows.
 
 use crate::commands::{COMMANDS, SETTINGS};
+use crate::say::TRUSTED_KEY;
 use alloc::format;
 use alloc::string::String;
 
@@ -17,8 +18,8 @@ const KEYS: [(&str, &str); 14] = [
     ("Ctrl-W Alt-D", "delete the word to the left, to the right"),
     ("Ctrl-U Ctrl-K", "delete the line to the left, to the right"),
     ("Ctrl-Y", "insert what was deleted last"),
-    ("Ctrl-T", "exchange two characters"),
     ("Ctrl-L", "draw the screen anew"),
+    (TRUSTED_KEY, "type to AlphaOS itself, past the shell; again, or Esc: back"),
 ];
 
 pub fn text() -> String {

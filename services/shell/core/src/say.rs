@@ -9,6 +9,17 @@ use ipc::{router, CallError, Transport};
 /// In a later life: what its death has cost, and that keys arrive again.
 pub const NEW_LIFE: &str = "What was being typed is lost, and so is the history of lines.";
 
+/// The key of the trusted path to root. The layout says so, and serial takes it: the shell never sees it.
+pub const TRUSTED_KEY: &str = "Ctrl-T";
+
+/// The shell knows no mode and changes none.
+pub fn mode() -> String {
+    format!(
+        "The mode is shown and changed by AlphaOS itself, where no other part can answer for you: press {TRUSTED_KEY}. \
+         Escape leads back here."
+    )
+}
+
 /// Text as records for the display: cut at line ends where that is possible.
 pub fn lines(style: Style, text: &str) -> Vec<Item> {
     let mut items = Vec::new();
@@ -67,5 +78,16 @@ fn refused(error: router::Error) -> String {
     match error {
         router::Error::TooLong { limit } => format!("router takes {limit} bytes at most; the prompt was not sent."),
         router::Error::Empty => "There is nothing in it but white space; nothing was sent.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_trusted_key_is_the_layouts() {
+        let layout = include_str!("../../../../root-task/layout/system.toml");
+        let root = layout.split("\n[root]\n").nth(1).and_then(|rest| rest.split("\n[").next()).unwrap();
+        let key = root.lines().find_map(|line| line.strip_prefix("focus_key = ")).unwrap();
+        assert_eq!(key.trim_matches('"'), super::TRUSTED_KEY.to_ascii_lowercase());
     }
 }

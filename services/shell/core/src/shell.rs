@@ -208,7 +208,6 @@ impl Shell {
                 self.search = Some(Search::new(editor.text()));
                 self.stale = true;
             }
-            't' => editor.transpose(),
             'u' => editor.kill_left(Reach::Line),
             'w' => editor.kill_left(Reach::Blank),
             'y' => editor.yank(),
@@ -309,6 +308,7 @@ impl Shell {
             Typed::Caps => actions.push(Action::Caps),
             Typed::Why => actions.push(Action::Why),
             Typed::Log => actions.push(Action::Log),
+            Typed::Mode => actions.extend(say::lines(Style::Plain, &say::mode()).into_iter().map(Action::Show)),
             Typed::Quit => actions.push(Action::Quit),
             Typed::Private(command) => actions.push(Action::Private(command)),
             Typed::Wrong(sentence) => actions.extend(error(&sentence)),

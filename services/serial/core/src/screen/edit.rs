@@ -1,8 +1,9 @@
 //! The input line.
 
-use super::transcript::Line;
+use super::transcript::{Line, Of};
 use super::{Screen, INDENT};
 use crate::cells::{classify, tab_columns, Attr, Cell, Class};
+use crate::wrap::Row;
 use alloc::string::String;
 
 #[derive(Default)]
@@ -18,7 +19,7 @@ impl Screen {
             let text = core::mem::take(&mut edit.text);
             *edit = Edit::default();
             self.edit_top = 0;
-            self.above_live(|screen| screen.line(Line { speaker: None, attr: Attr::Plain, label: false, text }));
+            self.above_live(|screen| screen.line(Line::typed(Of::Input, text)));
             // The window may have another size by now, and this is a good moment to notice.
             self.ask = true;
         }
@@ -59,12 +60,23 @@ impl<F: FnMut(usize, Cell)> EditLayout<F> {
     }
 }
 
-/// Lays the input line: serial's own `> `, what it is for, the text. Rows are cut between characters. `each` gets the
-/// cells, at least one of each row.
-pub(super) fn lay_edit(prompt: &str, text: &str, cursor: usize, usable: u16, each: impl FnMut(usize, Cell)) -> Place {
+/// Serial's own `> `, before the line for the shell.
+pub(super) fn input_head() -> Row {
+    Row::from([Cell::new('>', 1, 1, Attr::Strong), Cell::space()])
+}
+
+/// Lays an input line: serial's head, what it is for, the text. Rows are cut between characters. `each` gets the cells,
+/// at least one of each row.
+pub(super) fn lay_edit(
+    head: &[Cell],
+    prompt: &str,
+    text: &str,
+    cursor: usize,
+    usable: u16,
+    each: impl FnMut(usize, Cell),
+) -> Place {
     let mut layout = EditLayout { usable, row: 0, column: 0, used: 0, each };
-    layout.cell(Cell::new('>', 1, 1, Attr::Strong));
-    layout.cell(Cell::space());
+    head.iter().for_each(|cell| layout.cell(*cell));
     let mut place = None;
     // A character is held back until its marks are known.
     let mut held: Option<Cell> = None;
@@ -97,7 +109,7 @@ pub(super) fn lay_edit(prompt: &str, text: &str, cursor: usize, usable: u16, eac
                 layout.next_row();
             }
             _ => {
-                for _ in 0..tab_columns(layout.column - INDENT) {
+                for _ in 0..tab_columns(layout.column.saturating_sub(INDENT)) {
                     layout.cell(Cell::space());
                 }
             }

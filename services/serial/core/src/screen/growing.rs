@@ -1,6 +1,6 @@
 //! The block that is shown growing, and the blocks that wait for it to end.
 
-use super::transcript::{Line, EMPTY_LINES, HISTORY_BYTES};
+use super::transcript::{Line, Of, EMPTY_LINES, HISTORY_BYTES};
 use super::{clip, Screen};
 use crate::cells::{classify, Attr, Class};
 use crate::wrap::Wrap;
@@ -22,7 +22,7 @@ impl Live {
     /// The row that grows becomes a line of its own; returns what stands above it. The caller lays it again.
     pub(super) fn split(&mut self) -> Line {
         let text = self.line.text.split_off(self.wrap.row_start());
-        let rest = Line { speaker: self.line.speaker, attr: self.line.attr, label: false, text };
+        let rest = Line { of: self.line.of, attr: self.line.attr, label: false, text };
         core::mem::replace(&mut self.line, rest)
     }
 }
@@ -55,7 +55,7 @@ impl Screen {
         if self.live.as_ref().is_some_and(|live| live.speaker != speaker) {
             return self.text_aside(speaker, attr, text);
         }
-        let reserved = self.reserved(Some(speaker));
+        let reserved = self.reserved(Of::Speaker(speaker));
         for c in text.chars() {
             let white = c == ' ' || c == '\t' || classify(c, reserved) == Class::Newline;
             let Some(live) = &mut self.live else {
@@ -74,7 +74,7 @@ impl Screen {
                 let empty = live.ends.min(1 + EMPTY_LINES) - 1;
                 self.finish();
                 for _ in 0..empty {
-                    self.line(Line { speaker: Some(speaker), attr, label: false, text: String::new() });
+                    self.line(Line::said(speaker, attr, false, String::new()));
                 }
                 self.begin(speaker, attr, false);
             }
@@ -94,7 +94,7 @@ impl Screen {
     }
 
     fn begin(&mut self, speaker: usize, attr: Attr, label: bool) {
-        let line = Line { speaker: Some(speaker), attr, label, text: String::new() };
+        let line = Line::said(speaker, attr, label, String::new());
         let mut wrap = self.wrap(&line);
         self.fresh.append(&mut wrap.done);
         self.live = Some(Live { line, wrap, speaker, ends: 0 });

@@ -12,6 +12,9 @@
 //! > the next quest                   the input line
 //! ```
 //!
+//! While the trusted path has the focus, its line stands where the input line stood, behind the marker and its name;
+//! what the shell sends of its own meanwhile is kept, and shown when the focus is back.
+//!
 //! **Who speaks.** The first column belongs to this module. It holds `[name] ` where somebody begins to speak, the
 //! marker and a name for root and the trusted path, `> ` for the input line, and a space before everything else. No
 //! text of a PD ever begins there, whatever it contains and however wide it is: characters are made fit to be shown
@@ -26,6 +29,7 @@ mod region;
 #[cfg(test)]
 mod tests;
 mod transcript;
+mod trusted;
 
 use crate::cells::{Attr, MARKER};
 use crate::wrap::{Row, Wrap};
@@ -37,7 +41,9 @@ use edit::Edit;
 use growing::Live;
 use ipc::display::{Item, Style, TEXT_BYTES};
 use pen::Pen;
-use transcript::Line;
+use transcript::{Line, Of};
+use trusted::Trusted;
+pub use trusted::Hearer;
 
 /// Assumed until the terminal says otherwise.
 pub const COLUMNS: u16 = 80;
@@ -48,6 +54,8 @@ const MAX_COLUMNS: u16 = 500;
 const MIN_ROWS: u16 = 4;
 const MAX_ROWS: u16 = 300;
 
+/// Columns of a label at most.
+const LABEL: u16 = 40;
 /// Columns before rows that begin with no label.
 const INDENT: u16 = 2;
 
@@ -84,6 +92,7 @@ pub struct Screen {
     edit: Option<Edit>,
     /// First row of a tall input line that is shown.
     edit_top: usize,
+    trusted: Trusted,
     /// Finished rows that were not drawn yet.
     fresh: Vec<Row>,
     pen: Pen,
@@ -114,6 +123,7 @@ impl Screen {
             last: None,
             edit: None,
             edit_top: 0,
+            trusted: Trusted::default(),
             fresh: Vec::new(),
             pen: Pen::new(first),
             changed: true,
@@ -208,8 +218,8 @@ impl Screen {
         self.columns - 1
     }
 
-    fn reserved(&self, speaker: Option<usize>) -> bool {
-        speaker.and_then(|speaker| self.speakers.get(speaker)).is_some_and(|state| state.reserved)
+    fn reserved(&self, of: Of) -> bool {
+        matches!(of, Of::Speaker(speaker) if self.speakers.get(speaker).is_some_and(|state| state.reserved))
     }
 
     /// Appends what the terminal must be sent so that it shows everything that came in.
@@ -253,15 +263,18 @@ fn clip(text: &str) -> &str {
 
 /// `[name] `, or the marker and the name.
 fn label(speaker: &Speaker) -> Row {
-    let text = match speaker.reserved {
-        true => format!("{MARKER} {} ", speaker.label),
-        false => format!("[{}] ", speaker.label),
-    };
-    let attr = if speaker.reserved { Attr::Reserved } else { Attr::Label };
-    let mut wrap = Wrap::new(Row::new(), MIN_COLUMNS.max(40), 0);
+    match speaker.reserved {
+        true => cells(&format!("{MARKER} {} ", speaker.label), Attr::Reserved, true, LABEL),
+        false => cells(&format!("[{}] ", speaker.label), Attr::Label, false, LABEL),
+    }
+}
+
+/// As much of a text as fits into a row of so many columns.
+fn cells(text: &str, attr: Attr, reserved: bool, columns: u16) -> Row {
+    let mut wrap = Wrap::new(Row::new(), columns, 0);
     let mut shown = String::new();
     for c in text.chars() {
-        wrap.put(c, attr, speaker.reserved, &mut shown);
+        wrap.put(c, attr, reserved, &mut shown);
     }
     wrap.done.into_iter().next().unwrap_or(wrap.row)
 }

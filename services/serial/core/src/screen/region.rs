@@ -1,6 +1,6 @@
 //! What is drawn below the finished rows, and all of it again on an emptied screen.
 
-use super::edit::lay_edit;
+use super::edit::{input_head, lay_edit};
 use super::{Screen, State};
 use crate::cells::{classify, Attr, Cell, Class};
 use crate::wrap::Row;
@@ -17,17 +17,21 @@ impl Screen {
         let progress = self.speakers.iter().filter(|state| !state.progress.is_empty());
         rows.extend(progress.take(room).map(|state| progress_row(state, usable)));
 
+        let height = usize::from(self.rows).saturating_sub(room + 2).max(1);
+        if let Some(cursor) = self.trusted_region(rows, height) {
+            return cursor;
+        }
         let top = rows.len();
         let Some(edit) = &self.edit else {
             rows.push(Row::new());
             return (top, 0);
         };
-        let height = usize::from(self.rows).saturating_sub(room + 2).max(1);
-        let place = lay_edit(&edit.prompt, &edit.text, edit.cursor, usable, |_, _| ());
+        let head = input_head();
+        let place = lay_edit(&head, &edit.prompt, &edit.text, edit.cursor, usable, |_, _| ());
         let first = self.edit_top.min(place.rows.saturating_sub(height));
         self.edit_top = first.clamp((place.row + 1).saturating_sub(height), place.row);
         let shown = self.edit_top..self.edit_top + height;
-        lay_edit(&edit.prompt, &edit.text, edit.cursor, usable, |row, cell| {
+        lay_edit(&head, &edit.prompt, &edit.text, edit.cursor, usable, |row, cell| {
             if shown.contains(&row) {
                 put(rows, top + row - shown.start, cell);
             }

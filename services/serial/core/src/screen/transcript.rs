@@ -1,6 +1,6 @@
 //! Lines that stand: how they are cut into rows, and which of them are remembered.
 
-use super::edit::lay_edit;
+use super::edit::{input_head, lay_edit};
 use super::region::put;
 use super::{Screen, INDENT};
 use crate::cells::{Attr, Cell};
@@ -18,17 +18,37 @@ pub(super) const EMPTY_LINES: usize = 2;
 
 /// A line of the transcript.
 pub(super) struct Line {
-    pub(super) speaker: Option<usize>,
+    pub(super) of: Of,
     pub(super) attr: Attr,
     pub(super) label: bool,
     pub(super) text: String,
 }
 
+/// Whose a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Speaker(usize),
+    /// What the person typed to the shell.
+    Input,
+    /// What the person typed to this one of the trusted path.
+    Trusted(usize),
+}
+
+impl Line {
+    pub(super) fn said(speaker: usize, attr: Attr, label: bool, text: String) -> Line {
+        Line { of: Of::Speaker(speaker), attr, label, text }
+    }
+
+    pub(super) fn typed(of: Of, text: String) -> Line {
+        Line { of, attr: Attr::Plain, label: false, text }
+    }
+}
+
 impl Screen {
     fn head(&self, line: &Line) -> Row {
-        match line.speaker.filter(|_| line.label).and_then(|speaker| self.speakers.get(speaker)) {
-            Some(state) => state.label.clone(),
-            None => (0..INDENT).map(|_| Cell::space()).collect(),
+        match line.of {
+            Of::Speaker(speaker) if line.label && speaker < self.speakers.len() => self.speakers[speaker].label.clone(),
+            _ => (0..INDENT).map(|_| Cell::space()).collect(),
         }
     }
 
@@ -44,7 +64,7 @@ impl Screen {
         }
         let mut wrap = Wrap::new(head, usable, INDENT);
         wrap.done.extend(alone);
-        let reserved = self.reserved(line.speaker);
+        let reserved = self.reserved(line.of);
         // The text is what this very function let through before; it does not change again.
         let mut same = String::new();
         for c in line.text.chars() {
@@ -54,12 +74,14 @@ impl Screen {
     }
 
     pub(super) fn rows_of(&self, line: &Line) -> Vec<Row> {
-        if line.speaker.is_none() {
-            let mut rows = Vec::new();
-            lay_edit("", &line.text, usize::MAX, self.usable(), |row, cell| put(&mut rows, row, cell));
-            return rows;
-        }
-        self.wrap(line).finish()
+        let head = match line.of {
+            Of::Speaker(_) => return self.wrap(line).finish(),
+            Of::Input => input_head(),
+            Of::Trusted(trusted) => self.trusted_head(trusted),
+        };
+        let mut rows = Vec::new();
+        lay_edit(&head, "", &line.text, usize::MAX, self.usable(), |row, cell| put(&mut rows, row, cell));
+        rows
     }
 
     pub(super) fn remember(&mut self, line: Line) {
@@ -75,13 +97,16 @@ impl Screen {
     pub(super) fn line(&mut self, line: Line) {
         let rows = self.rows_of(&line);
         self.fresh.extend(rows);
-        self.last = line.speaker;
+        self.last = match line.of {
+            Of::Speaker(speaker) => Some(speaker),
+            Of::Input | Of::Trusted(_) => None,
+        };
         self.remember(line);
     }
 
     /// Whole lines of one speaker.
     pub(super) fn lines(&mut self, speaker: usize, attr: Attr, text: &str) {
-        let reserved = self.reserved(Some(speaker));
+        let reserved = self.reserved(Of::Speaker(speaker));
         let mut lines: Vec<String> = Vec::new();
         let (mut text, mut empty) = (text, 0);
         while !text.is_empty() {
@@ -99,11 +124,11 @@ impl Screen {
             let mut label = screen.last != Some(speaker);
             if label && lines.len() > 1 {
                 // Tables stay tables if no line has a label before it.
-                screen.line(Line { speaker: Some(speaker), attr, label, text: String::new() });
+                screen.line(Line::said(speaker, attr, label, String::new()));
                 label = false;
             }
             for text in lines {
-                screen.line(Line { speaker: Some(speaker), attr, label, text });
+                screen.line(Line::said(speaker, attr, label, text));
                 label = false;
             }
         });

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Characters that make trouble.
-fn troublesome() -> impl Strategy<Value = String> {
+pub(super) fn troublesome() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[a-z ]{1,12}",
         Just("\n".to_string()),
@@ -23,7 +23,7 @@ fn troublesome() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
 }
 
-fn item() -> impl Strategy<Value = Item> {
+pub(super) fn item() -> impl Strategy<Value = Item> {
     let style = prop_oneof![Just(Style::Plain), Just(Style::Dim), Just(Style::Strong), Just(Style::Error)];
     prop_oneof![
         2 => (style.clone(), troublesome()).prop_map(|(style, text)| Item::Lines { style, text }),

@@ -2,9 +2,11 @@ mod any_items;
 mod forgery;
 mod input_line;
 mod transcript;
+mod trusted;
 mod window;
 
 use super::*;
+use crate::focus::View;
 
 const ROOT: usize = 0;
 const SHELL: usize = 1;
@@ -50,6 +52,8 @@ impl Bench {
             speaker("router", false, false),
         ];
         let mut screen = Screen::new(speakers, true);
+        let hearer = |label: &str, key| Hearer { label: label.into(), key };
+        screen.set_hearers([hearer("AlphaOS", 't'), hearer("gate", 'g')]);
         screen.resize(columns, rows);
         let terminal = vt100::Parser::new_with_callbacks(rows, columns, 5000, Watcher::default());
         let mut bench = Bench { screen, terminal, bytes: 0 };
@@ -84,6 +88,12 @@ impl Bench {
 
     fn edit_at(&mut self, text: &str, cursor: usize) -> usize {
         self.send(SHELL, Item::Edit { prompt: String::new(), text: text.into(), cursor: cursor as u32 })
+    }
+
+    /// The first of the trusted path has the focus, and the person has typed this.
+    fn trusted(&mut self, text: &str, cursor: usize) -> usize {
+        self.screen.focus(Some(View { trusted: 0, text, cursor, hasty: false }));
+        self.draw().len()
     }
 
     fn rows(&self) -> Vec<String> {
