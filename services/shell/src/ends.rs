@@ -5,7 +5,7 @@ use alloc::{vec, vec::Vec};
 use ipc::display::{Item, Style, RECORD_BYTES};
 use ipc::{router, supervisor, CallError};
 use pd::{rpc::Client, RingOut};
-use shell_core::{lines, send_prompt, trouble, Action};
+use shell_core::{lines, send_outbound, send_prompt, trouble, Action};
 
 pub struct Ends {
     display: RingOut,
@@ -36,6 +36,11 @@ impl Ends {
             Action::Private(command) => {
                 let done = self.router.private(command);
                 self.check("router", done);
+            }
+            Action::Outbound(outbound) => {
+                if let Err(sentence) = send_outbound(&mut self.router, outbound) {
+                    self.complain(&sentence);
+                }
             }
             Action::Why => {
                 let done = self.router.why();

@@ -9,36 +9,27 @@ use ipc::router::{Decision, Engine, Reason};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     LocalOnly,
+    /// Gate is there, and lets out what the person confirms.
+    Network,
 }
 
 impl Mode {
     /// The mode by the title that root hands over. A title that router does not know is taken for the mode that allows
     /// the least.
-    pub fn from_title(_title: &str) -> Self {
-        Mode::LocalOnly
+    pub fn from_title(title: &str) -> Self {
+        match title {
+            "Network" => Mode::Network,
+            _ => Mode::LocalOnly,
+        }
     }
 }
 
-/// All that a decision may rest on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Situation {
-    pub mode: Mode,
-    /// This system has an engine in the cloud. Whether the mode has a path to it is another question.
-    pub cloud_engine: bool,
-}
-
-pub fn decide(id: u64, situation: &Situation) -> Decision {
-    let mut reasons = heapless::Vec::new();
-    // There is room for every reason that follows: see `REASONS` and the test.
-    let mut because = |reason| _ = reasons.push(reason);
-    let engine = match situation.mode {
-        Mode::LocalOnly => {
-            because(Reason::LocalOnlyMode);
-            if !situation.cloud_engine {
-                because(Reason::NoCloudEngine);
-            }
-            Engine::Local
-        }
+/// Who answers a prompt. There is no engine in the cloud to choose, whatever the mode.
+pub fn decide(id: u64, mode: Mode) -> Decision {
+    let reasons: &[Reason] = match mode {
+        Mode::LocalOnly => &[Reason::LocalOnlyMode, Reason::NoCloudEngine],
+        Mode::Network => &[Reason::NoCloudEngine],
     };
-    Decision { id, engine, reasons }
+    // There is room for all of them: see `REASONS` and the test.
+    Decision { id, engine: Engine::Local, reasons: heapless::Vec::from_slice(reasons).unwrap_or_default() }
 }

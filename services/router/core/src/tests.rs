@@ -31,16 +31,98 @@ fn a_prompt_goes_to_the_local_engine_because_of_the_mode() {
 }
 
 #[test]
-fn a_cloud_engine_changes_nothing_in_local_only() {
-    let decision = decide(1, &Situation { mode: Mode::LocalOnly, cloud_engine: true });
-    assert_eq!((decision.engine, &decision.reasons[..]), (Engine::Local, &[Reason::LocalOnlyMode][..]));
+fn with_a_network_prompts_stay_here_and_the_reason_is_true() {
+    let mut router = Router::new(Mode::Network);
+    let decision = send(&mut router, "hello").unwrap();
+    assert_eq!((decision.engine, &decision.reasons[..]), (Engine::Local, &[Reason::NoCloudEngine][..]));
+    assert_eq!(router.prompts().len(), 1);
+    assert_eq!(router.outbound(), []);
+    router.why(0);
+    assert!(!shown(&mut router).join("\n").contains("Local Only"));
 }
 
 #[test]
 fn an_unknown_mode_is_local_only() {
-    for title in ["Local Only", "", "Everything Everywhere"] {
+    for title in ["Local Only", "", "Everything Everywhere", "network", "Network "] {
         assert_eq!(Mode::from_title(title), Mode::LocalOnly);
     }
+    assert_eq!(Mode::from_title("Network"), Mode::Network);
+}
+
+fn shown(router: &mut Router) -> Vec<String> {
+    let text = |item| match item {
+        display::Item::Lines { text, .. } => text,
+        other => panic!("{other:?}"),
+    };
+    router.display().into_iter().map(text).collect()
+}
+
+fn host() -> Host {
+    Host::try_from("example.org").unwrap()
+}
+
+/// As the shell asks: payload in pieces that fit into a call.
+fn fetch(router: &mut Router, payload: &[u8]) -> Result<(), Error> {
+    for piece in payload.chunks(ipc::router::PIECE_BYTES) {
+        router.attach(0, Piece::from_slice(piece).unwrap())?;
+    }
+    router.fetch(0, host(), NonZeroU16::new(80).unwrap())
+}
+
+#[test]
+fn in_local_only_nothing_goes_to_gate_and_the_person_reads_why() {
+    let mut router = router();
+    assert_eq!(fetch(&mut router, b"GET /"), Ok(()));
+    router.ping(0, host());
+    router.net(0);
+    assert_eq!(router.outbound(), []);
+    let shown = shown(&mut router);
+    assert_eq!(shown.len(), 3);
+    for sentence in shown {
+        assert!(sentence.contains("Local Only") && sentence.contains("Ctrl-T"), "{sentence}");
+    }
+}
+
+#[test]
+fn with_a_network_requests_go_to_gate_as_they_were_asked() {
+    let mut router = Router::new(Mode::Network);
+    let bytes: Vec<u8> = (0..PAYLOAD_BYTES).map(|i| i as u8).collect();
+    assert_eq!(fetch(&mut router, &bytes), Ok(()));
+    router.ping(0, host());
+    router.net(0);
+    let payload = Payload::try_from(bytes).unwrap();
+    let expected = [
+        Request::Fetch { id: 1, host: host(), port: NonZeroU16::new(80).unwrap(), payload },
+        Request::Ping { id: 2, host: host() },
+        Request::NetStatus { id: 3 },
+    ];
+    assert_eq!(router.outbound(), expected);
+    assert_eq!(router.outbound(), []);
+    assert!(shown(&mut router).iter().all(|sentence| sentence.contains("the mode is Network")));
+}
+
+#[test]
+fn a_payload_that_is_too_long_is_dropped_whole() {
+    let mut router = Router::new(Mode::Network);
+    let too_long = Err(Error::TooLong { limit: PAYLOAD_BYTES as u32 });
+    assert_eq!(fetch(&mut router, &[0; PAYLOAD_BYTES + 1]), too_long);
+    // Its tail is not taken for another one.
+    assert_eq!(router.attach(0, Piece::from_slice(b"tail").unwrap()), too_long);
+    assert_eq!(router.fetch(0, host(), NonZeroU16::MIN), too_long);
+    assert_eq!(router.outbound(), []);
+    assert_eq!(fetch(&mut router, b"next"), Ok(()));
+    let Request::Fetch { payload, .. } = &router.outbound()[0] else { panic!() };
+    assert_eq!(&**payload, b"next");
+}
+
+#[test]
+fn clear_drops_what_was_attached() {
+    let mut router = Router::new(Mode::Network);
+    router.attach(0, Piece::from_slice(b"secret").unwrap()).unwrap();
+    router.clear(0);
+    fetch(&mut router, b"public").unwrap();
+    let Request::Fetch { payload, .. } = &router.outbound()[0] else { panic!() };
+    assert_eq!(&**payload, b"public");
 }
 
 #[test]

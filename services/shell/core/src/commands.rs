@@ -1,5 +1,6 @@
 //! Lines that begin with `/`: which command it is, or the sentence that says what is wrong.
 
+use crate::outbound::{fetch, ping, Outbound};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -18,6 +19,7 @@ pub enum Typed {
     Mode,
     Quit,
     Private(Command),
+    Outbound(Outbound),
     /// A command that cannot be run, and why.
     Wrong(String),
 }
@@ -29,13 +31,16 @@ pub struct Entry {
     also: &'static [&'static str],
 }
 
-pub const COMMANDS: [Entry; 9] = [
+pub const COMMANDS: [Entry; 12] = [
     Entry { name: "/help", what: "this list", also: &["/h", "/?", "/man", "/commands"] },
     Entry { name: "/status", what: "every part: state, starts, memory", also: &["/ps", "/top", "/free"] },
     Entry { name: "/caps", what: "what each part holds, and so what it may touch", also: &["/capabilities"] },
     Entry { name: "/model", what: "the loaded model and its settings", also: &["/set", "/settings"] },
     Entry { name: "/new", what: "begin a new conversation", also: &["/clear", "/reset", "/forget"] },
     Entry { name: "/why", what: "why the last prompt went where it went", also: &["/route"] },
+    Entry { name: "/fetch", what: "send bytes over the network; gate asks you first", also: &["/get", "/curl", "/wget", "/http"] },
+    Entry { name: "/ping", what: "ask a host whether it is there; gate asks you first", also: &["/ping6"] },
+    Entry { name: "/net", what: "addresses and counters of the network", also: &["/network", "/ip", "/ifconfig"] },
     Entry { name: "/log", what: "the latest messages of all parts", also: &["/logs", "/dmesg"] },
     Entry { name: "/mode", what: "how the mode is changed", also: &["/modes", "/offline", "/online"] },
     Entry { name: "/quit", what: "switch the machine off", also: &["/exit", "/bye", "/q", "/poweroff", "/halt"] },
@@ -58,8 +63,13 @@ pub fn parse(line: &str) -> Typed {
     let typed = words.next().unwrap_or_default();
     let rest: Vec<&str> = words.collect();
     let name = typed.to_ascii_lowercase();
-    if name == "/model" {
-        return model(&rest);
+    let behind = line.get(typed.len()..).unwrap_or_default();
+    let outbound = |parsed: Result<Outbound, String>| parsed.map_or_else(Typed::Wrong, Typed::Outbound);
+    match name.as_str() {
+        "/model" => return model(&rest),
+        "/fetch" => return outbound(fetch(behind)),
+        "/ping" => return outbound(ping(behind)),
+        _ => {}
     }
     let command = match name.as_str() {
         "/help" => Typed::Help,
@@ -67,6 +77,7 @@ pub fn parse(line: &str) -> Typed {
         "/caps" => Typed::Caps,
         "/new" => Typed::Private(Command::New),
         "/why" => Typed::Why,
+        "/net" => Typed::Outbound(Outbound::Net),
         "/log" => Typed::Log,
         "/mode" => Typed::Mode,
         "/quit" => Typed::Quit,
@@ -103,7 +114,7 @@ fn unknown(typed: &str, name: &str) -> String {
 }
 
 /// A word as it can be repeated in a sentence.
-fn short(word: &str) -> String {
+pub fn short(word: &str) -> String {
     const MOST: usize = 40;
     match word.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}...", &word[..end]),
@@ -163,7 +174,12 @@ mod tests {
     #[test]
     fn every_command_of_the_list_is_one() {
         for entry in COMMANDS {
-            assert!(!matches!(parse(entry.name), Typed::Wrong(_) | Typed::Prompt), "{}", entry.name);
+            let line = match entry.name {
+                "/fetch" => "/fetch example.org 80 text",
+                "/ping" => "/ping example.org",
+                name => name,
+            };
+            assert!(!matches!(parse(line), Typed::Wrong(_) | Typed::Prompt), "{line}");
         }
         assert_eq!(parse("/HELP  "), Typed::Help);
     }
@@ -187,6 +203,8 @@ mod tests {
             ("/sta", "/status"),
             ("/wyh", "/why"),
             ("/Caps2", "/caps"),
+            ("/curl", "/fetch"),
+            ("/fecth", "/fetch"),
         ] {
             assert_eq!(wrong(typed), format!("{typed} is no command. Did you mean {meant}?"));
         }
@@ -208,6 +226,15 @@ mod tests {
     #[test]
     fn the_settings_are_those_of_the_private_side() {
         assert_eq!(SETTINGS, inference_core::settings::ENTRIES.map(|entry| entry.name));
+    }
+
+    #[test]
+    fn what_stands_behind_fetch_is_taken_as_typed() {
+        let Typed::Outbound(Outbound::Fetch { payload, .. }) = parse("/FETCH h 80  Two  Words ") else { panic!() };
+        assert_eq!(&*payload, b" Two  Words");
+        assert_eq!(parse("/net"), Typed::Outbound(Outbound::Net));
+        assert!(wrong("/net x").starts_with("Usage: /net"));
+        assert!(wrong("/fetch").starts_with("Usage: /fetch"));
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub fn complete(left: &str) -> Completion {
 
 /// Whether something can stand behind it.
 fn goes_on(name: &str) -> bool {
-    name == "/model" || !name.starts_with('/')
+    matches!(name, "/model" | "/fetch" | "/ping") || !name.starts_with('/')
 }
 
 /// What both begin with. Names are ASCII.
@@ -73,6 +73,8 @@ mod tests {
     fn one_match_completes() {
         assert_eq!(one("/st"), "/status");
         assert_eq!(one("/model"), "/model ");
+        assert_eq!(one("/f"), "/fetch ");
+        assert_eq!(one("/net"), "/net");
         assert_eq!(one("/model s"), "/model set ");
         assert_eq!(one("/model set te"), "/model set temperature ");
         assert_eq!(one("/model  set  se"), "/model  set  seed ");

@@ -30,6 +30,9 @@ pub fn text() -> String {
             text += "  /model set NAME VALUE changes a setting; VALUE default: as it was\n";
             text += &format!("  NAME is one of {}\n", SETTINGS.join(", "));
         }
+        if entry.name == "/fetch" {
+            text += "  /fetch HOST PORT TEXT, with \\n, \\r, \\t, \\\\ and \\xNN in it; or /fetch http://HOST/PATH\n";
+        }
     }
     text += "Keys:\n";
     for (key, what) in KEYS {

@@ -8,6 +8,7 @@ mod complete;
 mod editor;
 mod help;
 mod history;
+mod outbound;
 mod say;
 mod search;
 mod shell;
@@ -16,7 +17,8 @@ pub use commands::{parse, Typed};
 pub use complete::{complete, Completion};
 pub use editor::{Editor, Reach};
 pub use history::History;
-pub use say::{lines, send_prompt, trouble, NEW_LIFE};
+pub use outbound::Outbound;
+pub use say::{lines, send_outbound, send_prompt, trouble, NEW_LIFE};
 pub use shell::{Action, Shell, PROMPT};
 
 #[cfg(test)]

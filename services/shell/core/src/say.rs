@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use crate::outbound::Outbound;
 use ipc::display::{Item, Style, TEXT_BYTES};
 use ipc::{router, CallError, Transport};
 
@@ -74,9 +75,28 @@ pub fn send_prompt<T: Transport>(router: &mut router::Client<T>, text: &str) -> 
     router.submit().map_err(sentence)?.map_err(refused)
 }
 
+/// Hands router what the person wants of the network; what went wrong comes back as a sentence. What router does with
+/// it, router shows.
+pub fn send_outbound<T: Transport>(router: &mut router::Client<T>, outbound: Outbound) -> Result<(), String> {
+    let sentence = |error| trouble("router", error);
+    match outbound {
+        Outbound::Fetch { host, port, payload } => {
+            // What an earlier request left behind when it failed.
+            router.clear().map_err(sentence)?;
+            for piece in payload.chunks(router::PIECE_BYTES) {
+                let piece = router::Piece::from_slice(piece).unwrap_or_default();
+                router.attach(piece).map_err(sentence)?.map_err(refused)?;
+            }
+            router.fetch(host, port).map_err(sentence)?.map_err(refused)
+        }
+        Outbound::Ping(host) => router.ping(host).map_err(sentence),
+        Outbound::Net => router.net().map_err(sentence),
+    }
+}
+
 fn refused(error: router::Error) -> String {
     match error {
-        router::Error::TooLong { limit } => format!("router takes {limit} bytes at most; the prompt was not sent."),
+        router::Error::TooLong { limit } => format!("router takes {limit} bytes at most; nothing was sent."),
         router::Error::Empty => "There is nothing in it but white space; nothing was sent.".into(),
     }
 }

@@ -5,6 +5,7 @@ use crate::complete::{complete, Completion};
 use crate::editor::{Editor, Reach};
 use crate::history::History;
 use crate::search::Search;
+use crate::outbound::Outbound;
 use crate::{help, say};
 use alloc::format;
 use alloc::string::String;
@@ -24,6 +25,8 @@ pub enum Action {
     Prompt(String),
     /// Send this to the private side, by way of router.
     Private(Command),
+    /// Hand this to router for the network.
+    Outbound(Outbound),
     Why,
     Status,
     Caps,
@@ -311,6 +314,7 @@ impl Shell {
             Typed::Mode => actions.extend(say::lines(Style::Plain, &say::mode()).into_iter().map(Action::Show)),
             Typed::Quit => actions.push(Action::Quit),
             Typed::Private(command) => actions.push(Action::Private(command)),
+            Typed::Outbound(outbound) => actions.push(Action::Outbound(outbound)),
             Typed::Wrong(sentence) => actions.extend(error(&sentence)),
         }
         actions

@@ -121,6 +121,8 @@ fn commands_become_actions() {
         ("/log", Action::Log),
         ("/quit", Action::Quit),
         ("/new", Action::Private(Command::New)),
+        ("/net", Action::Outbound(Outbound::Net)),
+        ("/ping h", Action::Outbound(Outbound::Ping("h".try_into().unwrap()))),
         ("/model", Action::Private(Command::Model)),
     ] {
         assert_eq!(Desk::default().enter(line)[2..], [action]);
@@ -302,13 +304,21 @@ fn a_new_serial_gets_the_line_again() {
 
 mod prompts {
     use super::*;
-    use ipc::router::{dispatch, Chunk, Client, Decision, Engine, Error, Reason, Server};
+    use ipc::router::{dispatch, Chunk, Client, Decision, Engine, Error, Host, Piece, Reason, Server};
     use ipc::{CallError, Reply, Transport};
 
     /// A router that takes so many calls and then dies.
     struct Router {
         text: String,
+        bytes: Vec<u8>,
+        fetched: Vec<(String, u16, Vec<u8>)>,
         calls: usize,
+    }
+
+    impl Router {
+        fn that_takes(calls: usize) -> Router {
+            Router { text: "left over".into(), bytes: b"left over".to_vec(), fetched: Vec::new(), calls }
+        }
     }
 
     impl Server for Router {
@@ -318,6 +328,7 @@ mod prompts {
         }
         fn clear(&mut self, _: u64) {
             self.text.clear();
+            self.bytes.clear();
         }
         fn submit(&mut self, _: u64) -> Result<Decision, Error> {
             let reasons = heapless::Vec::from_slice(&[Reason::LocalOnlyMode]).unwrap();
@@ -325,6 +336,18 @@ mod prompts {
         }
         fn private(&mut self, _: u64, _: Command) {}
         fn why(&mut self, _: u64) {}
+        fn attach(&mut self, _: u64, piece: Piece) -> Result<(), Error> {
+            self.bytes.extend_from_slice(&piece);
+            Ok(())
+        }
+        fn fetch(&mut self, _: u64, host: Host, port: std::num::NonZeroU16) -> Result<(), Error> {
+            self.fetched.push((host.into(), port.get(), std::mem::take(&mut self.bytes)));
+            Ok(())
+        }
+        fn ping(&mut self, _: u64, host: Host) {
+            self.fetched.push((host.into(), 0, Vec::new()));
+        }
+        fn net(&mut self, _: u64) {}
     }
 
     impl Transport for &mut Router {
@@ -337,15 +360,32 @@ mod prompts {
     #[test]
     fn long_ones_arrive_whole() {
         let text = "äöü€🙂".repeat(900);
-        let mut router = Router { text: "left over".into(), calls: 100 };
+        let mut router = Router::that_takes(100);
         assert_eq!(send_prompt(&mut Client(&mut router), &text).map(|decision| decision.id), Ok(1));
         assert_eq!(router.text, text);
     }
 
     #[test]
+    fn what_is_to_be_sent_arrives_byte_for_byte() {
+        let bytes: Vec<u8> = (0..4000).map(|i| (i * 7) as u8).collect();
+        let payload = bytes.clone().try_into().unwrap();
+        let port = std::num::NonZeroU16::new(80).unwrap();
+        let mut router = Router::that_takes(100);
+        let fetch = Outbound::Fetch { host: "example.org".try_into().unwrap(), port, payload };
+        assert_eq!(send_outbound(&mut Client(&mut router), fetch.clone()), Ok(()));
+        assert_eq!(send_outbound(&mut Client(&mut router), Outbound::Ping("h".try_into().unwrap())), Ok(()));
+        assert_eq!(router.fetched, [("example.org".into(), 80, bytes), ("h".into(), 0, Vec::new())]);
+        for calls in 0..7 {
+            let mut router = Router::that_takes(calls);
+            let done = send_outbound(&mut Client(&mut router), fetch.clone());
+            assert_eq!(done.is_ok(), !router.fetched.is_empty(), "{calls} calls");
+        }
+    }
+
+    #[test]
     fn a_router_that_dies_is_one_sentence() {
         for calls in 0..4 {
-            let mut router = Router { text: String::new(), calls };
+            let mut router = Router::that_takes(calls);
             let sentence = send_prompt(&mut Client(&mut router), &"x".repeat(1000)).unwrap_err();
             assert_eq!(sentence, "router died while it was asked; try again.");
         }
