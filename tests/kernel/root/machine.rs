@@ -45,7 +45,8 @@ pub const REVOKE_FIRST: Word = 9;
 
 /// `seL4_DeadServer` of the patched libsel4.
 pub const DEAD_SERVER: Word = 0xD1E;
-/// Label of a page fault's message.
+/// Labels of the messages of a refused instruction and of a page fault.
+pub const USER_EXCEPTION: Word = 3;
 pub const VM_FAULT: Word = 5;
 
 pub const ROOT_TCB: Cap = 1;
@@ -63,6 +64,7 @@ const COM1: u64 = 0x3f8;
 pub const BUFFERS: u64 = 0x1000_0000;
 pub const PAGES: u64 = 0x1020_0000;
 
+pub const TCB_BITS: u64 = 11;
 /// Of root and, unless a test says otherwise, of everybody, so that a yield lets all others run.
 pub const ROOT_PRIORITY: u64 = 100;
 

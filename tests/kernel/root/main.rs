@@ -16,6 +16,7 @@ mod fuzz;
 mod fuzz_call;
 mod iommu;
 mod execute;
+mod fpu;
 mod ipc;
 mod mem;
 mod memory;
@@ -46,7 +47,12 @@ const TESTS: &[(&str, fn() -> Outcome)] = &[
     ("never_execute", execute::never_execute),
     ("fs_gs_base", registers::fs_gs_base),
     ("segment_selectors", registers::segment_selectors),
-    ("fpu_registers", registers::fpu_registers),
+    ("entry_flags", registers::entry_flags),
+    ("unreachable_registers", registers::unreachable_registers),
+    ("fpu_registers", fpu::fpu_registers),
+    ("fpu_pointers", fpu::fpu_pointers),
+    ("fpu_is_kept", fpu::fpu_is_kept),
+    ("fpu_is_switched", fpu::fpu_is_switched),
     ("clear_at_retype", boot::clear_at_retype),
     ("reserve", boot::reserve),
     ("iommu_told", iommu::iommu_told),

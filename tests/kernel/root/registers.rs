@@ -1,6 +1,7 @@
 //! No register carries a word from one thread to another.
 
 use crate::machine::*;
+use crate::sys::*;
 use crate::Outcome;
 use core::arch::asm;
 
@@ -126,47 +127,95 @@ pub fn segment_selectors() -> Outcome {
     }
 }
 
-extern "C" fn leaves_fpu(_: u64) -> ! {
-    let control: [u32; 2] = [0x7f80, 0x0c7f];
-    unsafe {
-        asm!(
-            "vpcmpeqd ymm0, ymm0, ymm0", "vmovdqa ymm7, ymm0", "vmovdqa ymm15, ymm0",
-            "ldmxcsr [{0}]", "fldcw [{0} + 4]", "fldpi",
-            in(reg) control.as_ptr()
-        );
-    }
+// Into the kernel with flags that mean something to its own instructions: direction, nested task, access control. The
+// driver stops the machine at `enters_by_syscall` and `enters_by_interrupt`: what comes next leads into the kernel.
+core::arch::global_asm!(
+    ".globl yield_with_flags",
+    "yield_with_flags:", // flags in rdi, the number of a yield in rsi
+    "push r12",
+    "push r15",
+    "mov rdx, rsi",
+    "mov r12, rsp",
+    "pushfq",
+    "or [rsp], rdi",
+    "popfq",
+    ".globl enters_by_syscall",
+    "enters_by_syscall:",
+    "syscall",
+    "mov rsp, r12",
+    ".globl enters_by_interrupt",
+    "enters_by_interrupt:",
+    "int 0xff", // the vector of interrupts that nobody raised: the kernel does nothing
+    "push 0x202",
+    "popfq",
+    "pop r15",
+    "pop r12",
+    "ret",
+);
+
+const FLAGS: u64 = 1 << 10 | 1 << 14 | 1 << 18;
+
+extern "C" {
+    fn yield_with_flags(flags: u64, number: u64);
+}
+
+extern "C" fn marks(_: u64) -> ! {
     set_shared(0, 1);
     rest()
 }
 
-extern "C" fn looks_at_fpu(_: u64) -> ! {
-    #[repr(align(32))]
-    struct Seen([u64; 12]);
-    let mut seen = Seen([0; 12]);
-    let mut control = [0u32; 2];
-    unsafe {
-        asm!(
-            "vmovdqa [{0}], ymm0", "vmovdqa [{0} + 32], ymm7", "vmovdqa [{0} + 64], ymm15",
-            "stmxcsr [{1}]", "fnstcw [{1} + 4]",
-            in(reg) seen.0.as_mut_ptr(), in(reg) control.as_mut_ptr()
-        );
-    }
-    set_shared(9, seen.0.iter().fold(0, |all, word| all | word));
-    set_shared(10, (control[0] as u64) << 32 | control[1] as u64);
-    set_shared(8, 1);
+/// What the flags would do in the kernel the driver sees from outside, except for nested task: with it set, the return
+/// to a thread that was not in a system call (a new one is not) faults in the kernel.
+pub fn entry_flags() -> Outcome {
+    spawn(marks, 0, HERE);
+    // SAFETY: it keeps the registers that a function keeps, and leaves the flags as they should be.
+    unsafe { yield_with_flags(FLAGS, YIELD) };
+    expect("the other thread does not run", || shared(0) == 1);
+    Ok(())
+}
+
+/// Instructions that reach registers which nobody switches, so they must not be a user's to execute.
+static PRIVILEGED: [(&str, [u8; 4]); 9] = [
+    ("mov rax, dr0", [0x0f, 0x21, 0xc0, 0xc3]),
+    ("mov dr0, rax", [0x0f, 0x23, 0xc0, 0xc3]),
+    ("mov rax, dr7", [0x0f, 0x21, 0xf8, 0xc3]),
+    ("mov rax, cr4", [0x0f, 0x20, 0xe0, 0xc3]),
+    ("rdpkru", [0x0f, 0x01, 0xee, 0xc3]),
+    ("wrpkru", [0x0f, 0x01, 0xef, 0xc3]),
+    ("rdpmc", [0x0f, 0x33, 0xc3, 0xc3]),
+    ("rdmsr", [0x0f, 0x32, 0xc3, 0xc3]),
+    ("xsetbv", [0x0f, 0x01, 0xd1, 0xc3]),
+];
+
+extern "C" fn executes(at: u64) -> ! {
+    // SAFETY: it faults, or touches rax and rdx only and returns.
+    unsafe { asm!("call {}", in(reg) at, in("rcx") 0, inout("rax") 0u64 => _, inout("rdx") 0u64 => _) };
     rest()
 }
 
-pub fn fpu_registers() -> Outcome {
-    spawn(leaves_fpu, 0, HERE);
-    expect("the first thread does not run", || shared(0) == 1);
-    spawn(looks_at_fpu, 0, HERE);
-    expect("the second thread does not run", || shared(8) == 1);
-    if shared(9) != 0 {
-        return Err(("vector registers of one thread reached another", shared(9)));
+pub fn unreachable_registers() -> Outcome {
+    for core in 0..nodes().min(2) {
+        for (name, bytes) in &PRIVILEGED {
+            let (faults, at) = (make(object::ENDPOINT, 0), bytes.as_ptr() as u64);
+            let handler = mint(faults, rights::ALL, 1);
+            let thread = spawn(executes, at, Options { core, fault_endpoint: handler, ..HERE });
+            match receive_within(SOON, faults) {
+                Some(fault) if fault.label() == USER_EXCEPTION && fault.words[0] == at => {}
+                Some(fault) => return Err(("not the fault of a privileged instruction", fault.label())),
+                None => {
+                    say!("{name} was executed");
+                    return Err(("a user can execute a privileged instruction on core", core));
+                }
+            }
+            suspend(thread);
+        }
     }
-    match shared(10) {
-        0x1f80_0000_037f => Ok(()),
-        control => Err(("control words of one thread reached another", control)),
+    // x87, SSE, AVX: what the kernel switches, and nothing that it does not know.
+    let (low, high): (u32, u32);
+    // SAFETY: it reads a register.
+    unsafe { asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high) };
+    match (high as u64) << 32 | low as u64 {
+        7 => Ok(()),
+        enabled => Err(("other features are enabled than the kernel saves", enabled)),
     }
 }

@@ -18,10 +18,17 @@ pub struct Gdb {
 /// Numbers that QEMU gives the registers of an x86_64 processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Register {
+    Rdi = 5,
     Rip = 16,
+    Flags = 17,
     Cs = 18,
     Cr3 = 29,
+    Cr4 = 30,
 }
+
+/// The first of the eight x87 registers and of the sixteen vector registers.
+pub const ST0: u32 = 33;
+pub const XMM0: u32 = 49;
 
 impl Gdb {
     /// Connects, which stops the machine.
@@ -41,6 +48,11 @@ impl Gdb {
     /// Lets the machine run until it stops by itself (a breakpoint).
     pub fn run_to_stop(&mut self) -> Result<String> {
         self.call("c")
+    }
+
+    /// One instruction on the core that stopped.
+    pub fn step(&mut self) -> Result<()> {
+        self.call("s").map(drop)
     }
 
     pub fn set_breakpoint(&mut self, address: u64) -> Result<()> {
@@ -67,9 +79,14 @@ impl Gdb {
     }
 
     pub fn register(&mut self, register: Register) -> Result<u64> {
-        let answer = self.call(&format!("p{:x}", register as u32))?;
-        let bytes = from_hex(&answer)?;
+        let bytes = self.raw_register(register as u32)?;
         Ok(bytes.iter().rev().fold(0, |value, byte| value << 8 | *byte as u64))
+    }
+
+    /// A register of any length.
+    pub fn raw_register(&mut self, number: u32) -> Result<Vec<u8>> {
+        let answer = self.call(&format!("p{number:x}"))?;
+        from_hex(&answer)
     }
 
     pub fn set_register(&mut self, register: Register, value: u64) -> Result<()> {

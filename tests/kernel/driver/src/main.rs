@@ -2,6 +2,7 @@
 //! where that patch's test must fail: a test that cannot fail shows nothing. `--long` is the fuzz test for an hour.
 
 mod fuzz;
+mod outside;
 mod qemu;
 mod root;
 
@@ -83,6 +84,18 @@ struct From {
     seed: u64,
     call: u64,
 }
+
+/// A test that is more than the lines of a boot: the driver takes part.
+struct Driven {
+    name: &'static str,
+    cores: &'static [u32],
+    run: fn(&Driver, &Kernel, u32) -> Result<Result<(), String>, Error>,
+}
+
+const DRIVEN_TESTS: &[Driven] = &[
+    Driven { name: "boot_time", cores: &[1], run: boot_time },
+    Driven { name: "fpu_is_switched", cores: &[2, 1], run: outside::fpu_is_switched },
+];
 
 struct Driver {
     source: PathBuf,
@@ -169,8 +182,12 @@ fn run(mutations: bool, only: Option<&str>, cache: PathBuf) -> Result<Driver, Er
             }
         }
         let kernel = driver.kernel(Variant::Release, None)?;
-        let outcome = boot_time(&driver, &kernel)?;
-        driver.check("release, instructions counted: boot_time", outcome);
+        for test in DRIVEN_TESTS {
+            for &cores in test.cores {
+                let outcome = (test.run)(&driver, &kernel, cores)?;
+                driver.check(&format!("release, {cores} cores, from outside: {}", test.name), outcome);
+            }
+        }
         for test in SOURCE_TESTS {
             driver.check(&format!("source: {}", test.name), test.run(&kernel));
         }
@@ -273,8 +290,8 @@ impl Driver {
         };
         let outcome = if let Some(test) = SOURCE_TESTS.iter().find(|t| t.name == test) {
             test.run(&kernel).err().ok_or("the test passes".to_string())
-        } else if test == "boot_time" {
-            boot_time(self, &kernel)?.err().ok_or("the test passes".to_string())
+        } else if let Some(driven) = DRIVEN_TESTS.iter().find(|t| t.name == test) {
+            (driven.run)(self, &kernel, driven.cores[0])?.err().ok_or("the test passes".to_string())
         } else {
             let lines = self.boot(&kernel, &SETUPS[0], test, From { seed: SEED, call: 0 }, Duration::from_secs(22))?;
             match lines.iter().find_map(|l| l.strip_prefix("test ")) {
@@ -313,11 +330,11 @@ impl Driver {
             cores: setup.cores,
             memory: setup.memory,
             range: Some((setup.range, pattern.as_path())),
-            count_instructions: false,
             iommu: setup.iommu,
             memory_file: (setup.memory == USUAL.memory).then_some(memory.as_path()),
             // A debug kernel says something of every refused call: some 3,000 calls a second.
             whole_boot: qemu::WHOLE_BOOT + Duration::from_secs(setup.fuzz / 500),
+            ..qemu::USUAL
         };
         qemu::boot(kernel, &root, &machine, root::LAST_LINE, idle)
     }
@@ -331,17 +348,9 @@ impl Driver {
 /// instruction: 85 as it is, 235 with the kernel's own measuring, 155 with its own copying.
 const BOOT_MS: u64 = 115;
 
-fn boot_time(driver: &Driver, kernel: &Kernel) -> Result<Result<(), String>, Error> {
+fn boot_time(driver: &Driver, kernel: &Kernel, cores: u32) -> Result<Result<(), String>, Error> {
     let root = root::compile(kernel, &driver.work, "boot_time")?;
-    let machine = qemu::Machine {
-        cores: 1,
-        memory: "512M",
-        range: None,
-        count_instructions: true,
-        iommu: Iommu::None,
-        memory_file: None,
-        whole_boot: qemu::WHOLE_BOOT,
-    };
+    let machine = qemu::Machine { cores, count_instructions: true, ..qemu::USUAL };
     let lines = qemu::boot(kernel, &root, &machine, "tsc ", Duration::from_secs(10))?;
     let tsc = lines.iter().find_map(|l| l.strip_prefix("tsc ")?.parse::<u64>().ok());
     Ok(match tsc {

@@ -3,8 +3,8 @@
 use kernel_config::{Error, Kernel};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,21 @@ pub struct Machine<'a> {
     /// A file that is the machine's memory (for machines of less than 2 GiB), to be read when it is dead.
     pub memory_file: Option<&'a Path>,
     pub whole_boot: Duration,
+    /// A socket for a debugger, for which the machine waits.
+    pub debugger: Option<&'a Path>,
 }
+
+/// What most machines have in common.
+pub const USUAL: Machine = Machine {
+    cores: 1,
+    memory: "512M",
+    range: None,
+    count_instructions: false,
+    iommu: Iommu::None,
+    memory_file: None,
+    whole_boot: WHOLE_BOOT,
+    debugger: None,
+};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Iommu {
@@ -33,6 +47,64 @@ pub enum Iommu {
 
 /// The lines that came, up to one that begins with `last`. `idle`: how long to wait for the next one.
 pub fn boot(kernel: &Kernel, root: &Path, machine: &Machine, last: &str, idle: Duration) -> Result<Vec<String>, Error> {
+    Ok(Running::start(kernel, root, machine)?.lines(last, idle))
+}
+
+/// A machine that ends when this goes out of scope.
+pub struct Running {
+    qemu: Child,
+    output: Receiver<String>,
+    whole_boot: Duration,
+}
+
+impl Running {
+    pub fn start(kernel: &Kernel, root: &Path, machine: &Machine) -> Result<Running, Error> {
+        let mut command = command(kernel, root, machine)?;
+        let mut qemu = command.spawn().map_err(|_| Error::ToolMissing { tool: "qemu-system-x86_64".into() })?;
+        let output = BufReader::new(qemu.stdout.take().expect("it is piped"));
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            for line in output.split(b'\n').map_while(Result::ok) {
+                if sender.send(plain(&line)).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Running { qemu, output: receiver, whole_boot: machine.whole_boot })
+    }
+
+    pub fn lines(&self, last: &str, idle: Duration) -> Vec<String> {
+        let end = Instant::now() + self.whole_boot;
+        let mut lines: Vec<String> = Vec::new();
+        while Instant::now() < end {
+            // The first line waits for firmware and boot.
+            match self.output.recv_timeout(if lines.is_empty() { WHOLE_BOOT } else { idle }) {
+                Ok(line) => {
+                    let ended = line.starts_with(last);
+                    // A debug kernel says of each refused call why: only the last of them matters.
+                    if is_refusal(&line) && lines.last().is_some_and(|l| is_refusal(l)) {
+                        lines.pop();
+                    }
+                    lines.push(line);
+                    if ended {
+                        break;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        lines
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+fn command(kernel: &Kernel, root: &Path, machine: &Machine) -> Result<Command, Error> {
     let mut qemu = Command::new("qemu-system-x86_64");
     match machine.count_instructions {
         true => qemu.args(["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
@@ -64,43 +136,11 @@ pub fn boot(kernel: &Kernel, root: &Path, machine: &Machine, last: &str, idle: D
         qemu.args(["-machine", "memory-backend=ram"]);
         qemu.args(["-object", &format!("memory-backend-file,id=ram,size={size},mem-path={},share=on", file.display())]);
     }
-    let mut child = qemu
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|_| Error::ToolMissing { tool: "qemu-system-x86_64".into() })?;
-    let output = BufReader::new(child.stdout.take().expect("piped above"));
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in output.split(b'\n').map_while(Result::ok) {
-            if sender.send(plain(&line)).is_err() {
-                break;
-            }
-        }
-    });
-    let end = Instant::now() + machine.whole_boot;
-    let mut lines: Vec<String> = Vec::new();
-    while Instant::now() < end {
-        // The first line waits for firmware and boot.
-        match receiver.recv_timeout(if lines.is_empty() { WHOLE_BOOT } else { idle }) {
-            Ok(line) => {
-                let ended = line.starts_with(last);
-                // A debug kernel says of each refused call why: only the last of them matters.
-                if is_refusal(&line) && lines.last().is_some_and(|l| is_refusal(l)) {
-                    lines.pop();
-                }
-                lines.push(line);
-                if ended {
-                    break;
-                }
-            }
-            Err(_) => break,
-        }
+    if let Some(socket) = machine.debugger {
+        qemu.args(["-S", "-gdb", &format!("unix:{},server=on,wait=off", socket.display())]);
     }
-    let _ = child.kill();
-    let _ = child.wait();
-    Ok(lines)
+    qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    Ok(qemu)
 }
 
 fn is_refusal(line: &str) -> bool {
