@@ -95,6 +95,7 @@ struct Driven {
 const DRIVEN_TESTS: &[Driven] = &[
     Driven { name: "boot_time", cores: &[1], run: boot_time },
     Driven { name: "fpu_is_switched", cores: &[2, 1], run: outside::fpu_is_switched },
+    Driven { name: "supervisor_protection", cores: &[2, 1], run: outside::supervisor_protection },
 ];
 
 struct Driver {

@@ -9,6 +9,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use system_tests::gdb::{Gdb, Register, ST0, XMM0};
 
+const SMEP: u64 = 1 << 20;
+const SMAP: u64 = 1 << 21;
+/// Direction, nested task, access control: `FLAGS` in `root/registers.rs`.
+const FLAGS: u64 = 1 << 10 | 1 << 14 | 1 << 18;
+/// What the same file raises by an instruction.
+const NOBODYS_VECTOR: u64 = 0xff;
+
 /// All general registers are below this one; of them a new thread is given this stack and an argument (rdi).
 const RIP: u32 = Register::Rip as u32;
 const RSP: u32 = 7;
@@ -100,6 +107,47 @@ pub fn fpu_is_switched(driver: &Driver, kernel: &Kernel, cores: u32) -> Result<R
                 flags => return Err(format!("core {core}: the flags are {flags:#x}")),
             }
             stopped.gdb.step().map_err(text)?;
+        }
+        stopped.finish()
+    })())
+}
+
+/// SMEP and SMAP are on in each core, and the user's flags, with which SMAP could be switched off, off in the kernel.
+pub fn supervisor_protection(driver: &Driver, kernel: &Kernel, cores: u32) -> Result<Result<(), String>, Error> {
+    Ok((|| {
+        let mut stopped = Stopped::boot(driver, kernel, cores, "entry_flags")?;
+        let program = driver.work.join("main.elf");
+        for (user, entry) in
+            [("enters_by_syscall", "c_handle_syscall"), ("enters_by_interrupt", "c_x64_handle_interrupt")]
+        {
+            stopped.run_to(symbol(&program, user)?)?;
+            if stopped.register(Register::Flags)? & FLAGS != FLAGS {
+                return Err("the user cannot set the flags that the test is about".into());
+            }
+            // An interrupt may come first, of this core or another.
+            let entry_address = symbol(&kernel.elf, entry)?;
+            loop {
+                stopped.run_to(entry_address)?;
+                let flags = stopped.register(Register::Flags)? & FLAGS;
+                if flags != 0 {
+                    return Err(format!("flags of the user are set at {entry}: {flags:#x}"));
+                }
+                if entry == "c_handle_syscall" || stopped.register(Register::Rdi)? == NOBODYS_VECTOR {
+                    break;
+                }
+                stopped.gdb.step().map_err(text)?;
+            }
+        }
+        let names = stopped.gdb.cores().map_err(text)?;
+        if names.len() != cores as usize {
+            return Err(format!("{} cores instead of {cores}", names.len()));
+        }
+        for name in names {
+            stopped.gdb.select_core(&name).map_err(text)?;
+            let cr4 = stopped.register(Register::Cr4)?;
+            if cr4 & (SMEP | SMAP) != SMEP | SMAP {
+                return Err(format!("CR4 of core {name} is {cr4:#x}: SMEP or SMAP is off"));
+            }
         }
         stopped.finish()
     })())
