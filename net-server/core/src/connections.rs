@@ -108,7 +108,7 @@ impl Connection {
         let deadline = self.deadline();
         let late = stack.now >= deadline;
         match &mut self.phase {
-            Phase::Waiting => match network.ready(stack) {
+            Phase::Waiting => match network.ready(stack, &self.host) {
                 None if late => Some(self.over(stack, Err(Error::NoAddress))),
                 None => None,
                 Some(Err(error)) => Some(self.over(stack, Err(error))),

@@ -147,7 +147,19 @@ impl<D: Device> Net<D> {
             return false;
         }
         let Stack { iface, sockets, now, .. } = &mut self.stack;
+        // smoltcp 0.14 takes a router's IPv6 route only while there is no IPv4 route (`sync_slaac_state`).
+        let ipv4 = iface.routes_mut().remove_default_ipv4_route();
         iface.poll_maintenance(*now);
+        if let Some(route) = ipv4 {
+            iface.routes_mut().update(|routes| {
+                // IPv6 routes may have taken its place; then it is theirs that is left out.
+                let pushed = routes.push(route);
+                if pushed.is_err() {
+                    routes.pop();
+                    let _ = routes.push(route);
+                }
+            });
+        }
         (0..FRAMES).all(|_| iface.poll_ingress_single(*now, &mut self.wire, sockets) != PollIngressSingleResult::None)
     }
 

@@ -3,7 +3,7 @@
 use crate::Stack;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use heapless::Vec;
-use ipc::net::{Error, Reach, ADDRESSES};
+use ipc::net::{Error, Host, Reach, ADDRESSES};
 use smoltcp::{
     iface::SocketHandle,
     socket::dhcpv4,
@@ -15,6 +15,8 @@ use smoltcp::{
 pub const LINK_GRACE: Duration = Duration::from_secs(3);
 /// Who has no address after this long is told that there is none, and not to wait.
 pub const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
+/// The same where there is an IPv6 address.
+const IPV4_PATIENCE: Duration = Duration::from_secs(4);
 
 pub struct Network {
     dhcp: SocketHandle,
@@ -150,12 +152,20 @@ impl Network {
     }
 
     /// Whether something new can begin: not yet (`None`), or why it cannot.
-    pub fn ready(&self, stack: &Stack) -> Option<Result<(), Error>> {
-        match self.reach(stack) {
-            Reach::Ready => Some(Ok(())),
-            Reach::LinkDown => Some(Err(Error::LinkDown)),
-            Reach::NoAddress => (stack.now >= self.searching + ADDRESS_PATIENCE).then_some(Err(Error::NoAddress)),
+    pub fn ready(&self, stack: &Stack, host: &Host) -> Option<Result<(), Error>> {
+        let reach = self.reach(stack);
+        if reach == Reach::LinkDown {
+            return Some(Err(Error::LinkDown));
         }
+        if self.ipv4.is_some() || address(host).is_some_and(|address| self.way(stack, address).is_ok()) {
+            return Some(Ok(()));
+        }
+        // Routers announce themselves sooner than DHCP servers answer, but most names and name servers are IPv4's.
+        let (patience, then) = match reach {
+            Reach::Ready => (IPV4_PATIENCE, Ok(())),
+            _ => (ADDRESS_PATIENCE, Err(Error::NoAddress)),
+        };
+        (stack.now >= self.searching + patience).then_some(then)
     }
 
     /// Whether there is a way to an address.
@@ -209,6 +219,15 @@ impl Network {
     pub fn mac(&self) -> EthernetAddress {
         self.mac
     }
+}
+
+/// The address that somebody gave instead of a name.
+pub fn address(host: &Host) -> Option<IpAddr> {
+    let address = match host {
+        Host::Address(address) => *address,
+        Host::Name(name) => name.parse().ok()?,
+    };
+    Some(address.to_canonical())
 }
 
 /// Whether it can be the address of one host on a network.

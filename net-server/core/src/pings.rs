@@ -167,7 +167,7 @@ impl Ping {
         }
         let late = stack.now >= self.begun + Duration::from_millis(self.timeout_ms.into());
         match &mut self.phase {
-            Phase::Waiting => match network.ready(stack) {
+            Phase::Waiting => match network.ready(stack, &self.host) {
                 None if late => fail(Error::NoAddress),
                 None => None,
                 Some(Err(error)) => fail(error),

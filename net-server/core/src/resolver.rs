@@ -1,9 +1,9 @@
 //! Names to addresses: asks the network's DNS servers, over UDP, each question from a port of its own.
 
-use crate::{dns, Stack};
+use crate::{dns, network::address, Stack};
 use alloc::{vec, vec::Vec};
 use core::net::{IpAddr, Ipv4Addr};
-use ipc::net::NameError;
+use ipc::net::{Host, NameError};
 use smoltcp::{
     iface::SocketHandle,
     socket::udp,
@@ -129,17 +129,11 @@ pub enum Target {
 }
 
 impl Target {
-    pub fn new(stack: &mut Stack, host: &ipc::net::Host, ipv6: bool) -> Result<Target, NameError> {
-        let address = match host {
-            ipc::net::Host::Address(address) => *address,
-            ipc::net::Host::Name(name) => match name.parse() {
-                Ok(address) => address,
-                Err(_) => return Query::new(stack, name, ipv6).map(Target::Query),
-            },
-        };
-        let mut known = Addresses::new();
-        let _ = known.push(address.to_canonical());
-        Ok(Target::Known(known))
+    pub fn new(stack: &mut Stack, host: &Host, ipv6: bool) -> Result<Target, NameError> {
+        match host {
+            Host::Name(name) if address(host).is_none() => Query::new(stack, name, ipv6).map(Target::Query),
+            _ => Ok(Target::Known(address(host).into_iter().collect())),
+        }
     }
 }
 
