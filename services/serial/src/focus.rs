@@ -39,7 +39,23 @@ impl Focus {
 
     /// Whom the person can type to without the shell.
     pub fn hearers() -> impl Iterator<Item = Hearer> {
-        layout::FOCUS.iter().map(|end| Hearer { label: String::from(end.label), key: focus::letter(end.key) })
+        let hearer = |label: &str, key| Hearer { label: String::from(label), key: focus::letter(key), runs: false };
+        layout::FOCUS.iter().map(move |end| hearer(end.label, end.key))
+    }
+
+    /// Which of them shows its lines under this label.
+    pub fn hearer_of(label: &str) -> Option<usize> {
+        layout::FOCUS.iter().position(|end| end.label == label)
+    }
+
+    /// One of them lives anew.
+    pub fn restarted(&mut self, hearer: usize) {
+        let Focus { core, trusted, .. } = self;
+        core.restarted(hearer, |step| {
+            if let (Step::Trusted(to, typed), true) = (step, hearer < trusted.len()) {
+                tell(&mut trusted[to], &typed);
+            }
+        });
     }
 
     pub fn event(&mut self, event: Event, now_us: u64, screen: &mut Screen) {

@@ -73,7 +73,7 @@ impl Serial {
             input: Input::default(),
             focus: Focus::open(first),
             screen,
-            displays: layout::DISPLAYS.iter().map(|display| Display(RingIn::open(display.ring))).collect(),
+            displays: layout::DISPLAYS.iter().map(Display::open).collect(),
             turns: Turns::new(layout::DISPLAYS.len()),
             typed: Vec::new(),
             drawn: Vec::new(),
@@ -100,6 +100,13 @@ impl Serial {
     /// Shows some of what PDs have sent, as far as the UART can take it. Says whether there was anything.
     fn displays(&mut self) -> bool {
         let any = self.uart.waiting() < ENOUGH && self.turns.round(&mut self.displays, &mut self.screen);
+        for display in self.displays.iter_mut() {
+            let Some(hearer) = display.hearer else { continue };
+            self.screen.set_runs(hearer, display.has_producer());
+            if core::mem::take(&mut display.restarted) && display.has_producer() {
+                self.focus.restarted(hearer);
+            }
+        }
         self.screen.take_output(&mut self.drawn);
         self.uart.send(&self.drawn);
         let drew = !self.drawn.is_empty();
@@ -108,15 +115,37 @@ impl Serial {
     }
 }
 
-struct Display(RingIn);
+struct Display {
+    ring: RingIn,
+    /// The number of the trusted path's PD that it belongs to.
+    hearer: Option<usize>,
+    restarted: bool,
+}
+
+impl Display {
+    fn open(display: &pd::handle::DisplayIn) -> Display {
+        // All of the trusted path have the marker.
+        let hearer = Focus::hearer_of(display.label).filter(|_| display.reserved);
+        Display { ring: RingIn::open(display.ring), hearer, restarted: false }
+    }
+
+    /// Root takes a producer away when the mode has no place for it, and gives the ring an epoch whose lower half is
+    /// zero; each producer's life adds one.
+    fn has_producer(&self) -> bool {
+        self.ring.epoch() as u32 != 0
+    }
+}
 
 impl Source for Display {
     fn take(&mut self, buffer: &mut [u8]) -> Taken {
-        match self.0.pop(buffer) {
+        match self.ring.pop(buffer) {
             Ok(None) => Taken::Nothing,
             Ok(Some(length)) => Taken::Record(length),
             Err(PopError::Lost { records, .. }) => Taken::Lost(records),
-            Err(PopError::Restarted { .. }) => Taken::Restarted,
+            Err(PopError::Restarted { .. }) => {
+                self.restarted = true;
+                Taken::Restarted
+            }
             Err(PopError::TooSmall { .. } | PopError::Corrupt) => Taken::Malformed,
         }
     }

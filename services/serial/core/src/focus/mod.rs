@@ -89,6 +89,14 @@ impl Focus {
         }
     }
 
+    /// A PD of the trusted path lives anew. The focus stays where the person's key has put it: what they type meanwhile
+    /// must not end up in the shell. The new life is told that it has the focus.
+    pub fn restarted(&mut self, end: usize, mut out: impl FnMut(Step)) {
+        if self.at == Some(end) {
+            out(Step::Trusted(end, Typed::Opened));
+        }
+    }
+
     /// A key of the layout: to its PD, or back if that has the focus.
     fn switch(&mut self, end: usize, out: &mut impl FnMut(Step)) {
         let from = self.at;

@@ -125,6 +125,20 @@ fn the_shell_learns_the_size_whoever_has_the_focus() {
 }
 
 #[test]
+fn a_new_life_is_told_that_it_has_the_focus_and_nobody_else_is() {
+    let mut desk = open();
+    desk.press(b"half");
+    let mut steps = Vec::new();
+    desk.focus.restarted(GATE, |step| steps.push(step));
+    assert_eq!(steps, []);
+    desk.focus.restarted(ROOT, |step| steps.push(step));
+    assert_eq!(steps, [Step::Trusted(ROOT, Typed::Opened)]);
+    assert_eq!(desk.line(), "half|");
+    desk.escape();
+    desk.focus.restarted(ROOT, |_| panic!("the shell has the focus"));
+}
+
+#[test]
 fn the_line_is_edited_by_the_character() {
     let mut desk = open();
     desk.press("ae\u{301}日".as_bytes());

@@ -23,6 +23,8 @@ pub struct Hearer {
     pub label: String,
     /// The letter that is pressed with Ctrl.
     pub key: char,
+    /// Whether it is part of the mode.
+    pub runs: bool,
 }
 
 #[derive(Default)]
@@ -44,6 +46,14 @@ impl Screen {
     /// Names those whom [`View::trusted`] numbers.
     pub fn set_hearers(&mut self, hearers: impl IntoIterator<Item = Hearer>) {
         self.trusted.hearers = hearers.into_iter().collect();
+    }
+
+    /// Modes come and go.
+    pub fn set_runs(&mut self, hearer: usize, runs: bool) {
+        if let Some(hearer) = self.trusted.hearers.get_mut(hearer).filter(|hearer| hearer.runs != runs) {
+            hearer.runs = runs;
+            self.changed |= self.trusted.line.is_some();
+        }
     }
 
     /// Shows the line of whoever has the focus; `None`: the shell's.
@@ -107,11 +117,12 @@ impl Screen {
     }
 
     fn hint(&self, line: &Shown, usable: u16) -> Row {
-        let hearer = self.trusted.hearers.get(line.to);
-        let (label, key) = hearer.map_or(("", '?'), |hearer| (hearer.label.as_str(), hearer.key.to_ascii_uppercase()));
-        let text = match line.hasty {
-            true => "Enter came as in a paste: press it again.".into(),
-            false => format!("Escape or Ctrl-{key} goes back. What you type goes to {label} alone."),
+        let Some(Hearer { label, key, runs }) = self.trusted.hearers.get(line.to) else { return Row::new() };
+        let key = key.to_ascii_uppercase();
+        let text = match (runs, line.hasty) {
+            (false, _) => format!("Escape or Ctrl-{key} goes back. {label} is no part of this mode: nobody hears you."),
+            (true, true) => "Enter came as in a paste: press it again.".into(),
+            (true, false) => format!("Escape or Ctrl-{key} goes back. What you type goes to {label} alone."),
         };
         let mut row: Row = (0..INDENT).map(|_| Cell::space()).collect();
         row.append(&mut cells(&text, Attr::Dim, false, usable - INDENT));

@@ -52,7 +52,7 @@ impl Bench {
             speaker("router", false, false),
         ];
         let mut screen = Screen::new(speakers, true);
-        let hearer = |label: &str, key| Hearer { label: label.into(), key };
+        let hearer = |label: &str, key| Hearer { label: label.into(), key, runs: true };
         screen.set_hearers([hearer("AlphaOS", 't'), hearer("gate", 'g')]);
         screen.resize(columns, rows);
         let terminal = vt100::Parser::new_with_callbacks(rows, columns, 5000, Watcher::default());

@@ -57,6 +57,19 @@ fn enter_as_in_a_paste_is_explained() {
 }
 
 #[test]
+fn whoever_is_no_part_of_the_mode_does_not_hear() {
+    let mut b = Bench::new(80, 24);
+    b.screen.focus(Some(View { trusted: 1, text: "", cursor: 0, hasty: false }));
+    b.screen.set_runs(1, false);
+    b.draw();
+    let deaf = "  Escape or Ctrl-G goes back. gate is no part of this mode: nobody hears you.";
+    assert_eq!(b.rows(), [deaf, "◆ gate>"]);
+    b.screen.set_runs(1, true);
+    b.draw();
+    assert_eq!(b.rows(), ["  Escape or Ctrl-G goes back. What you type goes to gate alone.", "◆ gate>"]);
+}
+
+#[test]
 fn what_the_shell_sends_meanwhile_is_kept_and_not_shown() {
     let mut b = Bench::new(80, 24);
     b.edit("before");
