@@ -278,6 +278,7 @@ impl Wire<'_> {
         let root = Party::Root;
         // The kernel sends faults as calls, so it wants the right to be answered; root never does.
         self.wiring.pds[pd].fault_slot = self.cap(pd, Thing::Fault, CALL, spec::label::BADGE_FAULT, root);
+        self.edge("fault", Party::Pd(pd), root, EdgeKind::Rpc, "faults and panics; nothing is ever answered");
         self.wiring.pds[pd].notification_slot = self.cap(pd, Thing::Notification(Party::Pd(pd)), READ, 0, root);
         let serves = self.layout.channels.iter().any(|c| matches!(c.kind, ChannelKind::Rpc { server, .. } if server == pd));
         if serves {

@@ -1,0 +1,55 @@
+//! The layout of this repository, and the small one that the fixtures spoil.
+
+mod common;
+
+use common::{base, real, tree};
+use std::time::{Duration, Instant};
+use wall::{prove, prove_on, tests_exist, Platform};
+
+#[test]
+fn the_wall_of_this_layout_holds() {
+    prove(&real()).unwrap_or_else(|hole| panic!("{hole}"));
+}
+
+#[test]
+fn the_wall_of_the_small_layout_holds() {
+    let proof = prove(&base()).unwrap_or_else(|hole| panic!("{hole}"));
+    assert_eq!(
+        proof.modes.iter().map(|mode| mode.mode.as_str()).collect::<Vec<_>>(),
+        ["local-only", "network", "network-sharing"]
+    );
+    // Private data moves in every mode, and on fewer edges than there are.
+    assert!(proof.modes.iter().all(|mode| 0 < mode.private && mode.private < mode.edges));
+    assert_eq!(proof.masters, ["net", "disk"].map(String::from).into_iter().rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn every_crossing_names_tests_that_exist() {
+    tests_exist(&real(), &tree()).unwrap_or_else(|hole| panic!("{hole}"));
+}
+
+/// Without an IOMMU the statement rests on the drivers, by name.
+#[test]
+fn without_an_iommu_drivers_count_as_trusted_for_memory() {
+    let system = base();
+    let bare = |trusted: &[&str]| {
+        let trusted_for_memory = trusted.iter().map(|name| (*name).to_owned()).collect();
+        prove_on(&system, &Platform { iommu: false, trusted_for_memory })
+    };
+    assert!(bare(&[]).is_err() && bare(&["disk"]).is_err());
+    let proof = bare(&["net", "disk"]).unwrap_or_else(|hole| panic!("{hole}"));
+    assert!(proof.modes[1].certificate.contains("trusted for memory\tnet\n"));
+    // The disk's driver is private: what its device can do goes no further than it may itself.
+    let hole = bare(&["net"]).unwrap_err().to_string();
+    assert!(hole.contains("any-memory"), "{hole}");
+}
+
+#[test]
+fn the_proof_takes_less_than_two_seconds() {
+    let system = real();
+    let begun = Instant::now();
+    prove(&system).unwrap();
+    let took = begun.elapsed();
+    println!("proven in {took:?}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
