@@ -6,6 +6,7 @@
 
 pub mod gdb;
 pub mod gguf;
+pub mod live;
 pub mod machine;
 pub mod person;
 pub mod qmp;

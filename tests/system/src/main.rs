@@ -34,13 +34,18 @@ impl World {
 
     /// The release image for a machine.
     pub fn boot(&self, wish: &Wish) -> Result<Boot> {
+        alpha::image::make(&self.tree, self.programs()?, wish).map_err(say)
+    }
+
+    /// Kernel and programs that images are made of.
+    pub fn programs(&self) -> Result<&Programs> {
         if self.programs.get().is_none() {
             let mut progress = Progress::new();
             let programs = Programs::build(&self.tree, &self.toolchain, Variant::Release, &mut progress);
             progress.finish();
             let _ = self.programs.set(programs.map_err(say)?);
         }
-        alpha::image::make(&self.tree, self.programs.get().expect("just built"), wish).map_err(say)
+        Ok(self.programs.get().expect("just built"))
     }
 
     /// A place for a file that several runs use.

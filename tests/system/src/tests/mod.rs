@@ -4,6 +4,7 @@ mod boot;
 mod commands;
 mod death;
 mod input;
+mod live;
 mod models;
 mod talk;
 mod trusted;
@@ -44,10 +45,17 @@ fn alone_or_shared(name: &str, run: impl Fn(&World) -> Result<()> + 'static) -> 
 }
 
 pub fn all() -> Vec<Test> {
-    [boot::tests(), talk::tests(), commands::tests(), input::tests(), trusted::tests(), death::tests(), models::tests()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let areas = [
+        boot::tests(),
+        talk::tests(),
+        commands::tests(),
+        input::tests(),
+        trusted::tests(),
+        death::tests(),
+        live::tests(),
+        models::tests(),
+    ];
+    areas.into_iter().flatten().collect()
 }
 
 /// Machines that tests use one after the other: to boot takes longer than most of them. A test that fails takes the
