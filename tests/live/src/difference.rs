@@ -77,8 +77,10 @@ kinds! {
     KernelHalf,
     /// Code or constants of the kernel.
     KernelCode,
-    /// I/O ports open to user code without the kernel.
+    /// I/O ports open to user code without the kernel, for all or for one thread.
     PortMap,
+    /// A processor's own settings.
+    Processor,
     /// A capability in a place that no capability leads to.
     Hidden,
     /// A list or pointer of the kernel's that makes no sense.

@@ -123,8 +123,9 @@ impl Graph<'_> {
                 may.call |= send && (grant || grant_reply);
             }
         }
-        for (at, users) in users {
+        for (at, mut users) in users {
             let what = self.object(at, "endpoint");
+            self.originals(at, &mut users, &what);
             for (from, may) in users.iter().filter(|(_, may)| may.send) {
                 for (to, _) in users.iter().filter(|(_, may)| may.receive) {
                     self.add(from, to, Why::Message, &what);
@@ -135,14 +136,23 @@ impl Graph<'_> {
         }
     }
 
+    /// Root keeps the original of what it hands out. It waits at its own objects alone; over others' it has power.
+    fn originals(&mut self, at: u64, users: &mut BTreeMap<String, May>, what: &str) {
+        let names = self.names;
+        let bound = names.root.threads.iter().filter_map(|at| self.model.threads[at].bound);
+        let own = names.endpoints.first().copied().flatten().into_iter().chain(bound);
+        if !own.into_iter().any(|own| own == at) && users.remove("root").is_some() {
+            for other in users.keys() {
+                self.both("root", other, Why::Power, what);
+            }
+        }
+    }
+
     fn rivals(&mut self, users: &BTreeMap<String, May>, what: &str) {
         let receivers: Vec<&String> = users.iter().filter(|(_, may)| may.receive).map(|(name, _)| name).collect();
         for (i, a) in receivers.iter().enumerate() {
             for b in &receivers[i + 1..] {
-                // Root keeps the original of each capability that it hands out, and waits at its own objects alone.
-                if *a != "root" && *b != "root" {
-                    self.both(a, b, Why::Rival, what);
-                }
+                self.both(a, b, Why::Rival, what);
             }
         }
     }
@@ -161,8 +171,9 @@ impl Graph<'_> {
                 users.entry(*at).or_default().entry(self.party(bound)).or_default().receive = true;
             }
         }
-        for (at, users) in users {
+        for (at, mut users) in users {
             let what = self.object(at, "notification");
+            self.originals(at, &mut users, &what);
             for (from, _) in users.iter().filter(|(_, may)| may.send) {
                 for (to, _) in users.iter().filter(|(_, may)| may.receive) {
                     let why = if from.starts_with("irq ") { Why::Interrupt } else { Why::Signal };
@@ -226,7 +237,8 @@ impl Graph<'_> {
                 self.add(&party, &caller, Why::Reply, "a call that is being answered");
             }
             let cnode = thread.slots[CSPACE].as_ref().and_then(Cap::object);
-            let handler = cnode.into_iter().flat_map(|at| self.model.cnode(at)).find(|(slot, _)| *slot == thread.fault_handler);
+            let handler =
+                cnode.into_iter().flat_map(|at| self.model.cnode(at)).find(|(slot, _)| *slot == thread.fault_handler);
             if let Some((_, Cap::Endpoint { at, send: true, .. })) = handler {
                 let (what, at) = (self.object(*at, "endpoint"), *at);
                 let receivers: Vec<String> = self
@@ -245,7 +257,17 @@ impl Graph<'_> {
 
     /// Devices, and power over others.
     fn held(&mut self) {
-        let owned = self.owned();
+        let objects = self.owned(false);
+        for (at, space) in &self.model.spaces {
+            let party = self.party(*at);
+            for page in &space.pages {
+                let others = objects.range(page.paddr..page.paddr + page.bytes).flat_map(|(_, owners)| owners);
+                for other in others.collect::<BTreeSet<_>>() {
+                    self.both(&party, other, Why::Power, "a page over kernel objects");
+                }
+            }
+        }
+        let owned = self.owned(true);
         for slot in self.model.slots.values() {
             let holder = self.holder(slot.place);
             if let Place::Thread { .. } = slot.place {
@@ -259,6 +281,11 @@ impl Graph<'_> {
                 }
                 Cap::IrqHandler { irq } => {
                     self.both(&holder, &format!("irq {irq}"), Why::Interrupt, "interrupt");
+                    continue;
+                }
+                Cap::Reply { thread, .. } => {
+                    let caller = self.party(thread);
+                    self.add(&holder, &caller, Why::Reply, "a kept reply");
                     continue;
                 }
                 Cap::IoSpace { device, .. } | Cap::IoTable { device, .. } => {
@@ -282,8 +309,8 @@ impl Graph<'_> {
         }
     }
 
-    /// Whose what lies at each address is.
-    fn owned(&self) -> BTreeMap<u64, BTreeSet<String>> {
+    /// Whose the kernel objects at each address are, and the mapped memory, if asked for.
+    fn owned(&self, memory: bool) -> BTreeMap<u64, BTreeSet<String>> {
         let mut owned: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
         let mut add = |at: u64, party: &str| {
             owned.entry(at).or_default().insert(party.to_owned());
@@ -292,7 +319,7 @@ impl Graph<'_> {
             let party = self.party(*at);
             add(*at, &party);
             space.tables.iter().for_each(|(_, table)| add(*table, &party));
-            space.pages.iter().for_each(|page| add(page.paddr, &party));
+            space.pages.iter().filter(|_| memory).for_each(|page| add(page.paddr, &party));
         }
         for thread in self.model.threads.values().filter(|thread| !thread.idle) {
             add(thread.at, &self.party(thread.at));

@@ -196,7 +196,8 @@ fn specification<'d>(elf: &object::File<'d>) -> Result<(System, &'d [u8])> {
     let magic = BLOB_MAGIC.to_le_bytes();
     let blob = elf.segments().find_map(|segment| segment.data().ok().filter(|data| data.starts_with(&magic)));
     let blob = blob.ok_or_else(|| wrong("no specification in it"))?;
-    let word = |i: usize| blob.get(i * 8..i * 8 + 8).map(|w| u64::from_le_bytes(w.try_into().expect("eight bytes")) as usize);
+    let word =
+        |i: usize| blob.get(i * 8..i * 8 + 8).map(|w| u64::from_le_bytes(w.try_into().expect("eight bytes")) as usize);
     let (Some(bytes), Some(offset), Some(length)) = (word(1), word(2), word(3)) else { return Err(wrong("cut off")) };
     let header = size_of::<BlobHeader>();
     let text = blob.get(header..header + bytes).ok_or_else(|| wrong("its specification is cut off"))?;

@@ -1,4 +1,4 @@
-//! The machine's physical memory, read from outside, piece by piece as it is needed.
+//! The machine's physical memory, read from outside, piece by piece as it is needed, and the processors' registers.
 
 use crate::{
     formats::{OBJECTS, SYMBOLS, SYMBOLS_END},
@@ -19,6 +19,17 @@ pub trait Source {
     fn read(&mut self, paddr: u64, bytes: &mut [u8]) -> io::Result<()>;
 }
 
+/// Registers of a processor that decide what its page tables mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Core {
+    pub cr0: u64,
+    /// Where its page tables start.
+    pub cr3: u64,
+    pub cr4: u64,
+    pub efer: u64,
+    pub flags: u64,
+}
+
 pub struct Memory<'s> {
     /// Physical ranges of RAM, ascending; between them are holes.
     ram: Vec<(u64, u64)>,
@@ -27,17 +38,24 @@ pub struct Memory<'s> {
     /// Words that a test has planted, by address.
     planted: BTreeMap<u64, u64>,
     fetched: Cell<u64>,
+    /// As they were read, and as they are seen.
+    cores: (Vec<Core>, Vec<Core>),
 }
 
 impl<'s> Memory<'s> {
-    pub fn new(ram: Vec<(u64, u64)>, source: impl Source + 's) -> Self {
+    pub fn new(ram: Vec<(u64, u64)>, cores: Vec<Core>, source: impl Source + 's) -> Self {
         Memory {
             ram,
             source: RefCell::new(Box::new(source)),
             chunks: RefCell::default(),
             planted: BTreeMap::new(),
             fetched: Cell::new(0),
+            cores: (cores.clone(), cores),
         }
+    }
+
+    pub fn cores(&self) -> &[Core] {
+        &self.cores.1
     }
 
     pub fn ram(&self) -> &[(u64, u64)] {
@@ -114,9 +132,15 @@ impl<'s> Memory<'s> {
         self.planted.insert(paddr, word);
     }
 
+    /// Changes what is seen of a processor.
+    pub fn plant_core(&mut self, index: usize, core: Core) {
+        self.cores.1[index] = core;
+    }
+
     /// Takes out all that was planted.
     pub fn weed(&mut self) {
         self.planted.clear();
+        self.cores.1.clone_from(&self.cores.0);
     }
 }
 
@@ -152,7 +176,7 @@ mod tests {
 
     #[test]
     fn reads_across_chunks_and_not_across_holes() {
-        let memory = Memory::new(vec![(0, 3 * CHUNK - 4096), (16 * CHUNK, 17 * CHUNK)], Numbers);
+        let memory = Memory::new(vec![(0, 3 * CHUNK - 4096), (16 * CHUNK, 17 * CHUNK)], Vec::new(), Numbers);
         assert_eq!(memory.words(CHUNK - 8, 2).unwrap(), [0, 0x0101_0101_0101_0101]);
         assert_eq!(memory.bytes(2 * CHUNK - 3, 6).unwrap(), [1, 1, 1, 2, 2, 2]);
         assert_eq!(memory.word(16 * CHUNK).unwrap(), 0x1010_1010_1010_1010);
@@ -164,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_is_planted_is_seen_until_it_is_weeded() {
-        let mut memory = Memory::new(vec![(0, CHUNK)], Numbers);
+        let mut memory = Memory::new(vec![(0, CHUNK)], Vec::new(), Numbers);
         memory.plant(16, 7);
         assert_eq!(memory.words(8, 3).unwrap(), [0, 7, 0]);
         memory.weed();

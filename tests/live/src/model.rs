@@ -6,26 +6,87 @@ use std::{collections::BTreeMap, fmt};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cap {
     /// `free` bytes from its start are used up.
-    Untyped { at: u64, bits: u64, device: bool, used: u64 },
-    Endpoint { at: u64, badge: u64, send: bool, receive: bool, grant: bool, grant_reply: bool },
-    Notification { at: u64, badge: u64, send: bool, receive: bool },
+    Untyped {
+        at: u64,
+        bits: u64,
+        device: bool,
+        used: u64,
+    },
+    Endpoint {
+        at: u64,
+        badge: u64,
+        send: bool,
+        receive: bool,
+        grant: bool,
+        grant_reply: bool,
+    },
+    Notification {
+        at: u64,
+        badge: u64,
+        send: bool,
+        receive: bool,
+    },
     /// The right to answer a thread once; a master is the thread's own, from which these are made.
-    Reply { thread: u64, master: bool, grant: bool },
-    CNode { at: u64, radix: u64, guard: u64, guard_bits: u64 },
-    Thread { at: u64 },
+    Reply {
+        thread: u64,
+        master: bool,
+        grant: bool,
+    },
+    CNode {
+        at: u64,
+        radix: u64,
+        guard: u64,
+        guard_bits: u64,
+    },
+    Thread {
+        at: u64,
+    },
     IrqControl,
-    IrqHandler { irq: u64 },
+    IrqHandler {
+        irq: u64,
+    },
     /// What is left of a CNode or thread that is being deleted.
-    Zombie { id: u64 },
+    Zombie {
+        id: u64,
+    },
     Domain,
-    Frame { at: u64, bytes: u64, asid: u64, mapped: Mapped, vaddr: u64, write: bool, device: bool },
+    Frame {
+        at: u64,
+        bytes: u64,
+        asid: u64,
+        mapped: Mapped,
+        vaddr: u64,
+        write: bool,
+        device: bool,
+    },
     /// Level 3 is the root of an address space, level 0 maps small pages.
-    Table { level: u8, at: u64, asid: u64, mapped: bool, vaddr: u64 },
+    Table {
+        level: u8,
+        at: u64,
+        asid: u64,
+        mapped: bool,
+        vaddr: u64,
+    },
     AsidControl,
-    AsidPool { at: u64, base: u64 },
-    IoSpace { domain: u64, device: u64 },
-    IoTable { at: u64, device: u64, mapped: bool, level: u64, vaddr: u64 },
-    Ports { first: u64, last: u64 },
+    AsidPool {
+        at: u64,
+        base: u64,
+    },
+    IoSpace {
+        domain: u64,
+        device: u64,
+    },
+    IoTable {
+        at: u64,
+        device: u64,
+        mapped: bool,
+        level: u64,
+        vaddr: u64,
+    },
+    Ports {
+        first: u64,
+        last: u64,
+    },
     /// Of a kind that this system has no use for.
     Other(String),
 }
@@ -103,10 +164,18 @@ impl fmt::Display for Cap {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    CNode { at: u64, index: u64 },
+    CNode {
+        at: u64,
+        index: u64,
+    },
     /// One of a thread's own five slots.
-    Thread { at: u64, slot: usize },
-    Irq { irq: u64 },
+    Thread {
+        at: u64,
+        slot: usize,
+    },
+    Irq {
+        irq: u64,
+    },
     /// Found only because another capability's list leads there.
     Hidden,
 }
@@ -141,6 +210,8 @@ pub struct Thread {
     pub controlled: u64,
     pub domain: u64,
     pub core: u64,
+    /// The processor's flags, as they are loaded when it runs.
+    pub flags: u64,
     /// The kernel's own, one a core.
     pub idle: bool,
 }
@@ -223,6 +294,8 @@ pub struct Model {
     pub thread_bytes: u64,
     /// Memory that the kernel took for itself at boot and no capability stands for.
     pub kernel_memory: Vec<(u64, u64)>,
+    /// The root table of the kernel's own address space.
+    pub kernel_space: u64,
     /// What was wrong already on the way.
     pub oddities: Vec<Difference>,
 }

@@ -7,7 +7,13 @@ use crate::{
     Failure, Result,
 };
 use alpha::{Boot, Programs};
-use live_proof::{compare::Rules, expected::Expected, formats::Formats, memory, prove, Report};
+use live_proof::{
+    compare::Rules,
+    expected::Expected,
+    formats::Formats,
+    memory::{self, Core},
+    prove, Report,
+};
 use serde_json::json;
 use std::{
     fmt, fs, io, thread,
@@ -61,8 +67,8 @@ impl Proof {
         then: impl FnOnce(&mut memory::Memory, &Report) -> Result<T>,
     ) -> Result<(Proven, T)> {
         let start = Instant::now();
-        stop(machine)?;
-        let outcome = self.look(machine, rules, then, start);
+        let cores = stop(machine)?;
+        let outcome = self.look(machine, cores, rules, then, start);
         machine.qmp.run("cont", json!({}))?;
         outcome
     }
@@ -70,12 +76,13 @@ impl Proof {
     fn look<T>(
         &self,
         machine: &mut Machine,
+        cores: Vec<Core>,
         rules: &Rules,
         then: impl FnOnce(&mut memory::Memory, &Report) -> Result<T>,
         start: Instant,
     ) -> Result<(Proven, T)> {
         let source = Monitor { machine, folder: Folder::new()? };
-        let mut memory = memory::Memory::new(self.ram.clone(), source);
+        let mut memory = memory::Memory::new(self.ram.clone(), cores, source);
         let report = prove(&memory, &self.formats, &self.expected, rules).map_err(say)?;
         let proven = Proven { stood_still: start.elapsed(), fetched: memory.fetched() };
         let then = then(&mut memory, &report)?;
@@ -100,12 +107,14 @@ impl fmt::Display for Proven {
 }
 
 /// Stops the machine when each core runs user code or waits in the kernel's idle loop: inside, lists may be half-tied.
-fn stop(machine: &mut Machine) -> Result<()> {
+fn stop(machine: &mut Machine) -> Result<Vec<Core>> {
     for _ in 0..TRIES {
         machine.qmp.run("stop", json!({}))?;
         let registers = machine.qmp.monitor("info registers -a")?;
-        if quiet(&registers) {
-            return Ok(());
+        let cores =
+            cores(&registers).ok_or_else(|| Failure::new(format!("QEMU's registers are not read:\n{registers}")))?;
+        if cores.iter().all(|(_, quiet)| *quiet) {
+            return Ok(cores.into_iter().map(|(core, _)| core).collect());
         }
         machine.qmp.run("cont", json!({}))?;
         thread::sleep(Duration::from_millis(3));
@@ -113,11 +122,24 @@ fn stop(machine: &mut Machine) -> Result<()> {
     Err(Failure::new("each time the machine was stopped a core was inside the kernel"))
 }
 
-/// Whether QEMU's words about each core say that it is in ring 3 or halted.
-fn quiet(registers: &str) -> bool {
-    let value = |line: &str, name: &str| line.split(name).nth(1)?.chars().next()?.to_digit(16);
-    let cores: Vec<_> = registers.lines().filter(|line| line.contains("CPL=") && line.contains("HLT=")).collect();
-    !cores.is_empty() && cores.iter().all(|line| value(line, "CPL=") == Some(3) || value(line, "HLT=") == Some(1))
+/// What QEMU says of each core, and whether it is in ring 3 or halted.
+fn cores(registers: &str) -> Option<Vec<(Core, bool)>> {
+    let mut cores = Vec::new();
+    for text in registers.split("CPU#").skip(1) {
+        let value = |name: &str| {
+            let digits = text.split(name).nth(1)?.split(|c: char| !c.is_ascii_hexdigit()).next()?;
+            u64::from_str_radix(digits, 16).ok()
+        };
+        let core = Core {
+            cr0: value("CR0=")?,
+            cr3: value("CR3=")?,
+            cr4: value("CR4=")?,
+            efer: value("EFER=")?,
+            flags: value("RFL=")?,
+        };
+        cores.push((core, value("CPL=")? == 3 || value("HLT=")? == 1));
+    }
+    (!cores.is_empty()).then_some(cores)
 }
 
 fn say(error: live_proof::Error) -> Failure {
@@ -129,10 +151,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_core_inside_the_kernel_is_seen() {
-        let line = |cpl, halted| format!("RIP=0000000000210000 RFL=00000202 [-------] CPL={cpl} II=0 A20=1 SMM=0 HLT={halted}\n");
-        assert!(quiet(&(line(3, 0) + &line(0, 1))));
-        assert!(!quiet(&(line(3, 0) + &line(0, 0))));
-        assert!(!quiet("nothing"));
+    fn what_qemu_says_of_its_cores_is_read() {
+        let core = |number, cpl, halted| {
+            format!(
+                "CPU#{number}\r\nRAX=0000000000000001 RBX=0\r\nRIP=0000000000210000 RFL=00003202 [-------] CPL={cpl} II=0 \
+                 A20=1 SMM=0 HLT={halted}\r\nCR0=80010031 CR2=0 CR3=000000000fc2e000 CR4=000006b0\r\nEFER=0000000000000501\r\n"
+            )
+        };
+        let read = cores(&(core(0, 3, 0) + &core(1, 0, 1) + &core(2, 0, 0))).unwrap();
+        assert_eq!(read.iter().map(|(_, quiet)| *quiet).collect::<Vec<_>>(), [true, true, false]);
+        let should = Core { cr0: 0x8001_0031, cr3: 0xfc2_e000, cr4: 0x6b0, efer: 0x501, flags: 0x3202 };
+        assert_eq!(read[1].0, should);
+        assert!(cores("nothing").is_none());
+        assert!(cores("CPU#0\r\nCR0=1").is_none());
     }
 }

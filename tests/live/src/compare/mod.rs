@@ -39,12 +39,7 @@ pub(crate) struct Compare<'a, 's> {
 }
 
 /// Who is who, and everything that is not as it should be.
-pub fn compare(
-    model: &Model,
-    expected: &Expected,
-    rules: &Rules,
-    memory: &Memory,
-) -> Result<(Names, Vec<Difference>)> {
+pub fn compare(model: &Model, expected: &Expected, rules: &Rules, memory: &Memory) -> Result<(Names, Vec<Difference>)> {
     let names = Names::recognise(model, expected)?;
     let mut compare = Compare { model, expected, rules, memory, names, out: model.oddities.clone() };
     compare.objects();
@@ -60,6 +55,7 @@ pub fn compare(
     compare.queues();
     compare.accounts();
     compare.devices();
+    compare.processors();
     let Compare { names, mut out, .. } = compare;
     out.sort();
     out.dedup();

@@ -42,7 +42,8 @@ impl Compare<'_, '_> {
     pub(super) fn page(&mut self, who: &str, wanted: &Wanted, page: &Page) {
         let at = page.vaddr;
         if page.bytes != wanted.bytes {
-            let sentence = format!("{who}: the page at {at:#x} has {} bytes, and should have {}", page.bytes, wanted.bytes);
+            let sentence =
+                format!("{who}: the page at {at:#x} has {} bytes, and should have {}", page.bytes, wanted.bytes);
             return self.differ(Kind::PageSize, sentence);
         }
         if let Frame::Shared { memory, page: number } = wanted.frame {

@@ -65,7 +65,11 @@ impl Compare<'_, '_> {
         let rights = |send: bool, receive: bool, grant: bool, grant_reply: bool| {
             let all = [(receive, "Read"), (send, "Write"), (grant, "Grant"), (grant_reply, "GrantReply")];
             let named: Vec<&str> = all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect();
-            if named.is_empty() { "none".to_owned() } else { named.join(", ") }
+            if named.is_empty() {
+                "none".to_owned()
+            } else {
+                named.join(", ")
+            }
         };
         // Object, badge and rights of what is there.
         let (object, badge, has) = match (wanted.object, cap) {
@@ -135,7 +139,10 @@ impl Compare<'_, '_> {
         let page = found.space.and_then(|at| self.model.spaces[&at].page_at(wanted.ipc_buffer));
         if thread.slots[BUFFER].as_ref().and_then(Cap::object) != page.map(|page| page.paddr) {
             let held = thread.slots[BUFFER].as_ref().map_or("nothing".into(), |cap| self.held(cap));
-            self.differ(Kind::IpcBuffer, format!("{who}: the kernel has {held} for it, and should have the page there"));
+            self.differ(
+                Kind::IpcBuffer,
+                format!("{who}: the kernel has {held} for it, and should have the page there"),
+            );
         }
         let lowest = self.expected.pds.iter().flat_map(|pd| &pd.threads).map(|thread| thread.priority).min();
         let lowered = self.rules.lowered && Some(thread.priority) == lowest;
@@ -188,7 +195,8 @@ impl Compare<'_, '_> {
 
     /// Whether the specification has an endpoint on which one thread's PD calls the other's.
     fn may_call(&self, caller: u64, server: u64) -> bool {
-        let holders = |thread: u64| self.expected.pds.iter().zip(&self.names.pds).find(|(_, f)| f.threads.contains(&thread));
+        let holders =
+            |thread: u64| self.expected.pds.iter().zip(&self.names.pds).find(|(_, f)| f.threads.contains(&thread));
         let Some((caller, _)) = holders(caller) else { return false };
         let calls = caller.caps.values().filter(|cap| cap.send && cap.grant_reply).map(|cap| cap.object);
         let mut calls = calls.filter(|object| matches!(object, Object::Endpoint(_)));
@@ -221,7 +229,8 @@ impl Compare<'_, '_> {
                     _ => false,
                 });
                 if !holds || !here.contains(&thread.state) {
-                    let (who, name) = (self.names.thread(*waiting), self.names.name(at).unwrap_or("an object").to_owned());
+                    let (who, name) =
+                        (self.names.thread(*waiting), self.names.name(at).unwrap_or("an object").to_owned());
                     self.differ(Kind::Queue, format!("{who} waits at {name}, and may not"));
                 }
             }

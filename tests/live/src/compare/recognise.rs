@@ -46,11 +46,8 @@ impl Names {
         let spaces: Vec<u64> = model.spaces.keys().copied().filter(|at| Some(*at) != root_space).collect();
         let cnodes = best(&cnodes, &expected.pds, |at, pd| alike_caps(model, at, pd));
         let spaces = best(&spaces, &expected.pds, |at, pd| alike_pages(&model.spaces[&at], pd));
-        names.pds = cnodes
-            .into_iter()
-            .zip(spaces)
-            .map(|(cnode, space)| Found { cnode, space, threads: Vec::new() })
-            .collect();
+        names.pds =
+            cnodes.into_iter().zip(spaces).map(|(cnode, space)| Found { cnode, space, threads: Vec::new() }).collect();
         names.threads(model);
         names.vote_objects(model, expected);
         names.vote_frames(model, expected);
@@ -67,7 +64,8 @@ impl Names {
             let mut votes = vec![0; parties.len()];
             let marks = marks(model, thread);
             for (party, (cnode, space)) in parties.iter().enumerate() {
-                votes[party] += marks.iter().filter(|mark| mark.is_some() && (**mark == *cnode || **mark == *space)).count();
+                votes[party] +=
+                    marks.iter().filter(|mark| mark.is_some() && (**mark == *cnode || **mark == *space)).count();
             }
             let most = votes.iter().copied().max().unwrap_or(0);
             match votes.iter().position(|count| *count == most) {

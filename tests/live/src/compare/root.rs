@@ -89,10 +89,9 @@ impl Compare<'_, '_> {
     fn root_thread(&mut self, at: u64) {
         let root = self.names.root.clone();
         let thread = self.model.threads[&at].clone();
-        for (slot, should, kind, what) in [
-            (CSPACE, root.cnode, Kind::CSpace, "CNode"),
-            (VSPACE, root.space, Kind::VSpace, "address space"),
-        ] {
+        for (slot, should, kind, what) in
+            [(CSPACE, root.cnode, Kind::CSpace, "CNode"), (VSPACE, root.space, Kind::VSpace, "address space")]
+        {
             if thread.slots[slot].as_ref().and_then(Cap::object) != should {
                 self.differ(kind, format!("root's thread has another {what} than root's"));
             }
@@ -195,7 +194,8 @@ impl Compare<'_, '_> {
                 continue;
             };
             if irq.pin != Some(wanted.pin) || !irq.signals {
-                let sentence = format!("interrupt {number} of {name} comes from {:?}, and should from {:?}", irq.pin, wanted.pin);
+                let sentence =
+                    format!("interrupt {number} of {name} comes from {:?}, and should from {:?}", irq.pin, wanted.pin);
                 self.differ(Kind::IrqRoute, sentence);
             }
             let to = wanted.route.and_then(|(i, badge)| Some((self.names.notifications[i]?, badge)));
@@ -206,7 +206,10 @@ impl Compare<'_, '_> {
             };
             if !right {
                 let held = irq.cap.as_ref().map_or("nothing".into(), |cap| self.held(cap));
-                self.differ(Kind::IrqRoute, format!("interrupt {number} of {name} leads to {held}, or with another badge"));
+                self.differ(
+                    Kind::IrqRoute,
+                    format!("interrupt {number} of {name} leads to {held}, or with another badge"),
+                );
             }
         }
         for irq in found {

@@ -81,13 +81,15 @@ impl Compare<'_, '_> {
                             stood_for.insert((space, vaddr));
                             if page.write && !write {
                                 let who = self.names.space(space);
-                                let sentence = format!("{who}: the page at {vaddr:#x} is writable, its capability is not");
+                                let sentence =
+                                    format!("{who}: the page at {vaddr:#x} is writable, its capability is not");
                                 self.differ(Kind::PageWrite, sentence);
                             }
                         }
                         _ => {
                             let (who, held) = (self.names.place(slot.place), self.held(&slot.cap));
-                            let sentence = format!("{who}: {held} says that it is mapped at {vaddr:#x}, where it is not");
+                            let sentence =
+                                format!("{who}: {held} says that it is mapped at {vaddr:#x}, where it is not");
                             self.differ(Kind::CapWithoutPage, sentence);
                         }
                     }
@@ -188,6 +190,40 @@ impl Compare<'_, '_> {
     }
 }
 
+/// Bits of the processor's registers (Intel SDM volume 3, chapter 2).
+const PAGING: u64 = 1 << 31;
+const PAGE_TABLES: u64 = 0x000f_ffff_ffff_f000;
+const NO_EXECUTE_ENABLE: u64 = 1 << 11;
+const IO_PRIVILEGE: u64 = 3 << 12;
+
+impl Compare<'_, '_> {
+    /// The page tables that were read are those that the processors use, and mean what they say; nobody reaches I/O ports
+    /// by a privilege of its own.
+    pub(super) fn processors(&mut self) {
+        for (index, core) in self.memory.cores().iter().enumerate() {
+            let tables = core.cr3 & PAGE_TABLES;
+            if !self.model.spaces.contains_key(&tables) && tables != self.model.kernel_space {
+                let sentence = format!("core {index} runs on page tables at {tables:#x}, which are nobody's");
+                self.differ(Kind::Processor, sentence);
+            }
+            if core.cr0 & PAGING == 0 {
+                self.differ(Kind::Processor, format!("core {index} has paging off"));
+            }
+            if self.rules.never_execute && core.efer & NO_EXECUTE_ENABLE == 0 {
+                self.differ(Kind::Processor, format!("core {index} ignores the never-execute bit"));
+            }
+            if core.flags & IO_PRIVILEGE != 0 {
+                self.differ(Kind::PortMap, format!("core {index} runs something that may use all I/O ports"));
+            }
+        }
+        for thread in self.model.threads.values().filter(|thread| !thread.idle && thread.flags & IO_PRIVILEGE != 0) {
+            let who = self.names.thread(thread.at);
+            let sentence = format!("{who} may use all I/O ports by its privilege level");
+            self.out.push(crate::difference::Difference::new(Kind::PortMap, sentence));
+        }
+    }
+}
+
 /// What of `things` lies in the range.
 fn over(things: &BTreeMap<u64, (u64, String)>, start: u64, end: u64) -> Option<&str> {
     // Things do not overlap, so only the one before the range can reach into it.
@@ -224,7 +260,10 @@ mod tests {
 
     #[test]
     fn gaps_are_what_nothing_covers() {
-        assert_eq!(gaps(&[(0, 100), (200, 300)], vec![(50, 60), (0, 10), (55, 80), (90, 250)]), [(10, 50), (80, 90), (250, 300)]);
+        assert_eq!(
+            gaps(&[(0, 100), (200, 300)], vec![(50, 60), (0, 10), (55, 80), (90, 250)]),
+            [(10, 50), (80, 90), (250, 300)]
+        );
         assert_eq!(gaps(&[(0, 100)], vec![(0, 100)]), []);
     }
 

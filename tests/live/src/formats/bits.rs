@@ -265,7 +265,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["block b { field a 3 }", "base x", "block b { field", "thing", "block b { field a 60 field b 68 }"] {
+        for text in ["block b { field a 3 }", "base x", "block b { field", "thing", "block b { field a 60 field b 68 }"]
+        {
             assert!(Bits::default().read(text).is_err(), "{text}");
         }
     }

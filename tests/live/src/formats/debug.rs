@@ -14,9 +14,17 @@ type Place = usize;
 enum Type {
     /// `typedef`, `const`, `volatile`.
     Same(Place),
-    Structure { bytes: u64, members: Vec<(String, u64, Place)> },
-    Array { element: Place, counts: Vec<u64> },
-    Plain { bytes: u64 },
+    Structure {
+        bytes: u64,
+        members: Vec<(String, u64, Place)>,
+    },
+    Array {
+        element: Place,
+        counts: Vec<u64>,
+    },
+    Plain {
+        bytes: u64,
+    },
 }
 
 #[derive(Debug, Default)]

@@ -36,6 +36,8 @@ pub struct TcbFields {
     pub affinity: Option<u64>,
     pub scheduler_next: u64,
     pub queue_next: u64,
+    /// The processor's flags, as they are loaded when it runs.
+    pub flags: u64,
     pub bytes: u64,
 }
 
@@ -108,6 +110,7 @@ impl Formats {
             affinity: at("tcbAffinity").ok(),
             scheduler_next: at("tcbSchedNext")?,
             queue_next: at("tcbEPNext")?,
+            flags: at("tcbArch.tcbContext.registers")? + debug.enumerator("FLAGS")? * 8,
             bytes: debug.size("tcb")?,
         };
         let mut formats = Formats {

@@ -1,9 +1,9 @@
 //! Faults that are planted into what is seen of a machine, not into the machine: the formats in reverse. Each fault has a
 //! name and the kind of difference that has to be found; a test goes through all of them, and through all kinds.
 
-mod faults;
-
-pub use faults::FAULTS;
+mod caps;
+mod pages;
+mod whole;
 
 use crate::{
     difference::Kind,
@@ -14,13 +14,40 @@ use crate::{
     Error, Report, Result,
 };
 
+/// A table of faults: the kind of difference by which each is known, its name, a part of the sentence, the plant.
+macro_rules! table {
+    ($($kind:ident, $name:literal, $says:literal, $plant:expr;)*) => {
+        pub const FAULTS: &[Fault] = &[$(Fault { name: $name, kind: Kind::$kind, says: $says, plant: $plant }),*];
+    };
+}
+use table;
+
+const USER_WRITE: u64 = 7;
+const LARGE: u64 = 1 << 7;
+const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+const NO_EXECUTE: u64 = 1 << 63;
+
+/// Every fault there is.
+pub fn faults() -> impl Iterator<Item = &'static Fault> {
+    [caps::FAULTS, pages::FAULTS, whole::FAULTS].into_iter().flatten()
+}
+
+const NEEDS_NEVER_EXECUTE: &str = "data that can be executed";
+
 pub struct Fault {
     pub name: &'static str,
     pub kind: Kind,
+    /// A part of the sentence by which it is known: who, where, what.
+    pub says: &'static str,
     plant: fn(&mut Garden<'_, '_>) -> Result<()>,
 }
 
 impl Fault {
+    /// Whether it is one only where the kernel sets the never-execute bit.
+    pub fn needs_never_execute(&self) -> bool {
+        self.name == NEEDS_NEVER_EXECUTE
+    }
+
     /// Plants it; `report` is of the same machine without it.
     pub fn plant(&self, memory: &mut Memory, formats: &Formats, expected: &Expected, report: &Report) -> Result<()> {
         (self.plant)(&mut Garden { memory, formats, expected, report, pages: 0 })
@@ -179,11 +206,31 @@ impl Garden<'_, '_> {
 
     fn notification_of(&self, name: &str) -> Result<u64> {
         let index = self.expected.notifications.iter().position(|known| known == name);
-        index.and_then(|i| self.report.names.notifications[i]).ok_or_else(|| missing(format!("no notification of {name}")))
+        index
+            .and_then(|i| self.report.names.notifications[i])
+            .ok_or_else(|| missing(format!("no notification of {name}")))
     }
 
     /// Physical address of a kernel variable.
     fn variable(&self, name: &str) -> Result<u64> {
         crate::memory::physical(self.formats.symbol(name)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_difference_has_a_fault() {
+        let without: Vec<_> = Kind::ALL.iter().filter(|kind| !faults().any(|fault| fault.kind == **kind)).collect();
+        assert!(without.is_empty(), "no fault for {without:?}");
+    }
+
+    #[test]
+    fn faults_have_names_of_their_own() {
+        for (i, fault) in faults().enumerate() {
+            assert!(faults().take(i).all(|other| other.name != fault.name), "{} is there twice", fault.name);
+        }
     }
 }

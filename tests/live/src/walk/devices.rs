@@ -59,7 +59,10 @@ impl Walk<'_, '_> {
             }
             if let Some(open) = map.iter().position(|byte| *byte != 0xff) {
                 let port = open as u64 * 8;
-                self.odd(Kind::PortMap, format!("core {core} lets user code use I/O ports from {port:#x} on by itself"));
+                self.odd(
+                    Kind::PortMap,
+                    format!("core {core} lets user code use I/O ports from {port:#x} on by itself"),
+                );
             }
         }
         Ok(())
@@ -106,10 +109,8 @@ impl Walk<'_, '_> {
     fn device_table(&mut self, device: u64, table: u64, level: u64, address: u64) -> Result<()> {
         let formats = self.formats;
         for (index, entry) in self.memory.words(table, ENTRIES)?.into_iter().enumerate() {
-            let (read, write) = (
-                formats.get("vtd_pte", "read", &[entry])? != 0,
-                formats.get("vtd_pte", "write", &[entry])? != 0,
-            );
+            let (read, write) =
+                (formats.get("vtd_pte", "read", &[entry])? != 0, formats.get("vtd_pte", "write", &[entry])? != 0);
             if !read && !write {
                 continue;
             }

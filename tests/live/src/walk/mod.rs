@@ -48,11 +48,11 @@ struct Walk<'m, 's> {
 /// Makes the model of what is in memory.
 pub fn walk(memory: &Memory, formats: &Formats) -> Result<Model> {
     let started = memory.word(physical(formats.symbol("ksNumCPUs")?)?)?;
-    let mut walk =
-        Walk { memory, formats, model: Model::default(), open: Vec::new(), idle: BTreeSet::new(), started };
+    let mut walk = Walk { memory, formats, model: Model::default(), open: Vec::new(), idle: BTreeSet::new(), started };
     walk.model.kernel_memory.push(formats.image);
     // Slots and structure together are one object, a power of two.
     walk.model.thread_bytes = (TCB_OFFSET + formats.tcb.bytes).next_power_of_two();
+    walk.model.kernel_space = physical(formats.symbol("x64KSGlobalPML4")?)?;
     walk.kernel_code()?;
     walk.kernel_tables()?;
     walk.port_maps()?;
@@ -242,7 +242,11 @@ impl Walk<'_, '_> {
         let word = |offset: u64| words[((TCB_OFFSET + offset) / 8) as usize];
         let small = |(offset, bytes): (u64, u64)| {
             let word = word(offset / 8 * 8) >> (offset % 8 * 8);
-            if bytes < 8 { word & ((1 << (bytes * 8)) - 1) } else { word }
+            if bytes < 8 {
+                word & ((1 << (bytes * 8)) - 1)
+            } else {
+                word
+            }
         };
         let bound = match word(fields.bound) {
             0 => None,
@@ -267,6 +271,7 @@ impl Walk<'_, '_> {
             controlled: small(fields.controlled),
             domain: small(fields.domain),
             core: fields.affinity.map_or(0, word),
+            flags: word(fields.flags),
             idle: self.idle.contains(&at),
         };
         if thread.idle {
@@ -299,7 +304,7 @@ impl Walk<'_, '_> {
     }
 
     fn endpoint(&mut self, at: u64) -> Result<()> {
-        if self.model.endpoints.insert(at, Queue::default()).is_some() {
+        if self.model.endpoints.contains_key(&at) {
             return Ok(());
         }
         let words = self.memory.words(at, self.formats.bits.block("endpoint")?.words as u64)?;
@@ -311,7 +316,7 @@ impl Walk<'_, '_> {
     }
 
     fn notification(&mut self, at: u64) -> Result<()> {
-        if self.model.notifications.insert(at, Queue::default()).is_some() {
+        if self.model.notifications.contains_key(&at) {
             return Ok(());
         }
         let words = self.memory.words(at, self.formats.bits.block("notification")?.words as u64)?;

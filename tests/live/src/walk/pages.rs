@@ -3,7 +3,6 @@
 use super::Walk;
 use crate::{
     difference::Kind,
-    memory::physical,
     model::{Page, Space},
     Result,
 };
@@ -90,8 +89,7 @@ impl Walk<'_, '_> {
 
     /// All address spaces share the kernel's half, and user code reaches nothing in it.
     fn kernel_half(&mut self, root: u64, entries: &[u64]) -> Result<()> {
-        let global = physical(self.formats.symbol("x64KSGlobalPML4")?)?;
-        let global = self.memory.words(global, ENTRIES)?;
+        let global = self.memory.words(self.model.kernel_space, ENTRIES)?;
         let known = !ACCESSED_DIRTY;
         for index in USER_ENTRIES as usize..ENTRIES as usize {
             // The kernel keeps a bit map of cores in words below its own entry, none of which says "present".
@@ -100,7 +98,9 @@ impl Walk<'_, '_> {
                 let at = (index as u64) << SHIFTS[3] | 0xffff << 48;
                 self.odd(
                     Kind::KernelHalf,
-                    format!("the address space at {root:#x} maps something of its own at {at:#x}, in the kernel's half"),
+                    format!(
+                        "the address space at {root:#x} maps something of its own at {at:#x}, in the kernel's half"
+                    ),
                 );
             }
         }
@@ -109,15 +109,15 @@ impl Walk<'_, '_> {
 
     /// The tables that all address spaces share map nothing that user code reaches.
     pub(super) fn kernel_tables(&mut self) -> Result<()> {
-        let root = physical(self.formats.symbol("x64KSGlobalPML4")?)?;
-        let mut open = vec![(3u8, root)];
+        let mut open = vec![(3u8, self.model.kernel_space)];
         while let Some((level, table)) = open.pop() {
             for (index, entry) in self.memory.words(table, ENTRIES)?.into_iter().enumerate() {
                 if entry & PRESENT == 0 || level == 3 && (index as u64) < USER_ENTRIES {
                     continue;
                 }
                 if entry & USER != 0 {
-                    let sentence = format!("entry {index} of the kernel's own table at {table:#x} is open to user code");
+                    let sentence =
+                        format!("entry {index} of the kernel's own table at {table:#x} is open to user code");
                     self.odd(Kind::KernelHalf, sentence);
                 }
                 if level > 0 && entry & LARGE == 0 {
