@@ -23,13 +23,15 @@ pub struct World {
     programs: OnceCell<Programs>,
     /// The machine that the last test has left for the next.
     pub shared: RefCell<Option<tests::Machine>>,
+    /// Campaigns, not their short form.
+    pub long: bool,
 }
 
 impl World {
-    fn new() -> Result<Self> {
+    fn new(long: bool) -> Result<Self> {
         let tree = Tree::find().map_err(say)?;
         let toolchain = Toolchain::find(&tree).map_err(say)?;
-        Ok(World { tree, toolchain, programs: OnceCell::new(), shared: RefCell::new(None) })
+        Ok(World { tree, toolchain, programs: OnceCell::new(), shared: RefCell::new(None), long })
     }
 
     /// The release image for a machine.
@@ -88,7 +90,7 @@ fn main() -> ExitCode {
         eprintln!("no test has a name with {}", arguments.join(" or "));
         return ExitCode::FAILURE;
     }
-    let world = match World::new() {
+    let world = match World::new(arguments.iter().any(|argument| argument == "--long")) {
         Ok(world) => world,
         Err(failure) => {
             eprintln!("{failure}");

@@ -207,6 +207,27 @@ impl Person {
         }
     }
 
+    /// Changes the mode on the trusted path: the mode's number, yes, and back to the shell. Gives what root said.
+    pub fn change_mode(&mut self, number: usize, title: &str) -> Result<String> {
+        let mark = self.mark();
+        self.press_later("ctrl-t")?;
+        self.wait_trusted("")?;
+        self.type_text(&number.to_string())?;
+        self.wait_trusted(&number.to_string())?;
+        self.press_later("enter")?;
+        self.wait_printed(mark, "Type yes and Enter")?;
+        self.wait_trusted("")?;
+        self.type_text("yes")?;
+        self.wait_trusted("yes")?;
+        self.press_later("enter")?;
+        self.wait_printed(mark, &format!("Mode: {title}. Changed in"))?;
+        self.wait_trusted("")?;
+        let shown = self.machine.terminal.look(|view| view.printed_since(mark));
+        self.press_later("escape")?;
+        self.wait_prompt()?;
+        Ok(joined(&shown))
+    }
+
     /// `/status`, read.
     pub fn status(&mut self) -> Result<Vec<Part>> {
         // llama's row is the last.

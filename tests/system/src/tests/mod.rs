@@ -6,6 +6,7 @@ mod death;
 mod input;
 mod live;
 mod models;
+mod modes;
 mod talk;
 mod trusted;
 
@@ -51,6 +52,7 @@ pub fn all() -> Vec<Test> {
         commands::tests(),
         input::tests(),
         trusted::tests(),
+        modes::tests(),
         death::tests(),
         live::tests(),
         models::tests(),
