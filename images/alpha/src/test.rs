@@ -22,7 +22,11 @@ const PARTS: [(&str, &str); 6] = [
     ("model", "the model file that comes along"),
     ("programs", "the programs of the image, and the layout with them"),
     ("llama", "llama.cpp in its box, on Linux"),
-    ("kernel", "the kernel, a test for each patch (`./alpha test kernel --mutations`: and each patch left out)"),
+    (
+        "kernel",
+        "the kernel, a test for each patch (`./alpha test kernel --mutations`: and each patch left out; `--long`: and \
+         half an hour of fuzzing)",
+    ),
     ("system", "the whole system in QEMU, used through its console"),
 ];
 

@@ -1,5 +1,6 @@
 //! Boots the kernel tests in QEMU, on the patched kernel and, with `--mutations`, on kernels with one patch left out,
-//! where that patch's test must fail: a test that cannot fail shows nothing. `--long` is the fuzz test for an hour.
+//! where that patch's test must fail: a test that cannot fail shows nothing. `--long` goes on with the fuzz test for
+//! half an hour.
 
 mod fuzz;
 mod outside;
@@ -18,7 +19,7 @@ const USAGE: &str = "kernel-tests [--mutations] [--long] [--cache DIR] [--only P
 Without options: every test on the patched kernel, release and debug, on one and two cores, and on four where the
 host has them.
 With it also: each patch of the overlay left out in turn, and its test fails.
---long: the fuzz test alone, for an hour, with seed after seed.
+--long: then the fuzz test for half an hour more, seed after seed.
 --only PATCH: only this patch left out, and nothing else.
 --seed N: the fuzz test alone with one seed; --call N: from this call on; --release: not on the debug kernel;
 --without PATCH: without a patch.";
@@ -76,7 +77,7 @@ const IDLE: Duration = Duration::from_secs(60);
 const FUZZ_IDLE: Duration = Duration::from_secs(20);
 /// Of one boot of the long round, on one core and on two.
 const LONG_CALLS: [u64; 2] = [500_000, 50_000];
-const LONG_ROUND: Duration = Duration::from_secs(3600);
+const LONG_ROUND: Duration = Duration::from_secs(1800);
 
 /// Where a fuzz test begins.
 #[derive(Clone, Copy)]
@@ -129,10 +130,16 @@ fn main() -> ExitCode {
             }
         }
     }
-    let outcome = match (long, seed) {
-        (false, None) => run(mutations, only.as_deref(), cache),
-        (_, seed) => fuzz_only(long, variant, without, From { seed: seed.unwrap_or(SEED), call }, cache),
-    };
+    let outcome = Driver::new(cache).and_then(|mut driver| {
+        driver.without = without;
+        if seed.is_none() {
+            run(&mut driver, mutations, only.as_deref())?;
+        }
+        if long || seed.is_some() {
+            fuzz_rounds(&mut driver, long, variant, From { seed: seed.unwrap_or(SEED + 1), call })?;
+        }
+        Ok(driver)
+    });
     match outcome {
         Ok(driver) => {
             println!("{} passed, {} failed", driver.passed, driver.failed);
@@ -146,15 +153,7 @@ fn main() -> ExitCode {
 }
 
 /// The fuzz test with one seed, or with seed after seed until the time is up or a kernel halts.
-fn fuzz_only(
-    long: bool,
-    variant: Variant,
-    without: Option<String>,
-    mut from: From,
-    cache: PathBuf,
-) -> Result<Driver, Error> {
-    let mut driver = Driver::new(cache)?;
-    driver.without = without;
+fn fuzz_rounds(driver: &mut Driver, long: bool, variant: Variant, mut from: From) -> Result<(), Error> {
     let begin = Instant::now();
     loop {
         let setup = match (long, from.seed % 4) {
@@ -164,14 +163,13 @@ fn fuzz_only(
         };
         driver.all(&setup, from)?;
         if !long || driver.failed > 0 || begin.elapsed() > LONG_ROUND {
-            return Ok(driver);
+            return Ok(());
         }
         from = From { seed: from.seed + 1, call: 0 };
     }
 }
 
-fn run(mutations: bool, only: Option<&str>, cache: PathBuf) -> Result<Driver, Error> {
-    let mut driver = Driver::new(cache)?;
+fn run(driver: &mut Driver, mutations: bool, only: Option<&str>) -> Result<(), Error> {
     if only.is_none() {
         // A virtual core that the host does not run holds up all others (docs/kernel.md), so no more than there are.
         let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
@@ -185,7 +183,7 @@ fn run(mutations: bool, only: Option<&str>, cache: PathBuf) -> Result<Driver, Er
         let kernel = driver.kernel(Variant::Release, None)?;
         for test in DRIVEN_TESTS {
             for &cores in test.cores {
-                let outcome = (test.run)(&driver, &kernel, cores)?;
+                let outcome = (test.run)(driver, &kernel, cores)?;
                 driver.check(&format!("release, {cores} cores, from outside: {}", test.name), outcome);
             }
         }
@@ -200,7 +198,7 @@ fn run(mutations: bool, only: Option<&str>, cache: PathBuf) -> Result<Driver, Er
             }
         }
     }
-    Ok(driver)
+    Ok(())
 }
 
 impl Drop for Driver {
