@@ -135,7 +135,7 @@ fn bring_up(boot: BootInfo, started: u64) -> Result<Supervisor, Failure> {
     root.start_mode()?;
     give_up_authority(&root.system, &root.shared)?;
     let boot_us = root.clock.now_us();
-    root.voice.say(Style::Plain, &report::banner(&root.system, START_MODE, boot_us));
+    root.voice.say(Style::Plain, &report::banner(&root.system, START_MODE, boot_us, root.iommu.is_some()));
     Ok(root)
 }
 

@@ -243,7 +243,7 @@ impl Supervisor {
     }
 
     pub fn show_caps(&mut self) {
-        let text = report::caps(&self.system, self.mode);
+        let text = report::caps(&self.system, self.mode, self.iommu.is_some());
         self.voice.show(Style::Plain, &text);
     }
 

@@ -49,7 +49,7 @@ impl Supervisor {
                 Err(_) => Ok(focus::Typed::Closed),
             };
             let Ok(typed) = typed else { continue };
-            match self.trusted_path.dialog.typed(&typed, &self.system, self.mode) {
+            match self.trusted_path.dialog.typed(&typed, &self.system, self.mode, self.iommu.is_some()) {
                 Step::Nothing => {}
                 Step::Show(text) => self.voice.show(Style::Plain, &text),
                 Step::Change(to) => self.change(to),

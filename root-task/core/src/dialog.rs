@@ -32,7 +32,8 @@ pub struct Dialog {
 }
 
 impl Dialog {
-    pub fn typed(&mut self, typed: &Typed, system: &System, mode: usize) -> Step {
+    /// `confined`: an IOMMU keeps devices to their own memory.
+    pub fn typed(&mut self, typed: &Typed, system: &System, mode: usize, confined: bool) -> Step {
         match (self.state, typed) {
             (_, Typed::Opened) => {
                 self.state = State::Choosing;
@@ -47,7 +48,7 @@ impl Dialog {
                 Some(to) if to == mode => Step::Show(format!("The mode is {} already.", title(system, mode))),
                 Some(to) => {
                     self.state = State::Confirming(to);
-                    Step::Show(preview(system, mode, to))
+                    Step::Show(preview(system, mode, to, confined))
                 }
                 None => Step::Show(format!("Type a number from 1 to {}, or Escape to go back.", system.modes.len())),
             },
@@ -84,7 +85,7 @@ fn choices(system: &System, now: usize) -> String {
 }
 
 /// What comes, what goes, what is made anew.
-fn preview(system: &System, from: usize, to: usize) -> String {
+fn preview(system: &System, from: usize, to: usize, confined: bool) -> String {
     let names = |keep: &dyn Fn(&spec::Pd) -> bool| {
         let names: Vec<&str> = system.pds.iter().filter(|pd| keep(pd)).map(|pd| pd.name.as_str()).collect();
         names.join(", ")
@@ -111,6 +112,11 @@ fn preview(system: &System, from: usize, to: usize) -> String {
     line("can send to it what you confirm", wire.guarded.join(", "));
     if wire.freely.is_empty() && wire.guarded.is_empty() {
         text.push_str("\n  nobody can send to the wire");
+    }
+    for pd in system.pds.iter().filter(|pd| pd.modes.has(to) && !pd.modes.has(from)) {
+        if let Some(sentence) = crate::report::dma(system, pd, confined) {
+            let _ = write!(text, "\n  {sentence}");
+        }
     }
     text.push_str("\nType yes and Enter to change, anything else to leave it.");
     text

@@ -40,7 +40,7 @@ pub fn seconds(us: u64) -> String {
     }
 }
 
-pub fn banner(system: &System, mode: usize, boot_us: u64) -> String {
+pub fn banner(system: &System, mode: usize, boot_us: u64, confined: bool) -> String {
     let mut text = format!(
         "{}  {}  {}  {} core{}  {}\n{} protection domains started in {}. Mode: {}.",
         system.name,
@@ -55,6 +55,9 @@ pub fn banner(system: &System, mode: usize, boot_us: u64) -> String {
     );
     if !reaches_network(system, mode) {
         text.push_str(" Nothing but root could reach a network device.");
+    }
+    for sentence in running(system, mode).filter(|_| !confined).filter_map(|pd| dma(system, pd, confined)) {
+        let _ = write!(text, "\nNote: {sentence}.");
     }
     text
 }
@@ -144,7 +147,7 @@ pub fn status(system: &System, mode: usize, rows: &[Row<'_>], now_us: u64, root_
 }
 
 /// `/caps`: every part, what it holds, in the layout's words.
-pub fn caps(system: &System, mode: usize) -> String {
+pub fn caps(system: &System, mode: usize, confined: bool) -> String {
     let mut text =
         String::from("root (trusted): everything at boot; now the CNodes, spare memory, and what restarts need.");
     for pd in running(system, mode) {
@@ -182,8 +185,22 @@ pub fn caps(system: &System, mode: usize) -> String {
         if !devices.is_empty() {
             let _ = write!(text, "\n  device: {}", devices.join(", "));
         }
+        if let Some(sentence) = dma(system, pd, confined) {
+            let _ = write!(text, "\n  memory: {sentence}");
+        }
     }
     text
+}
+
+/// What the device of a PD can do to memory, if it can do anything. `confined`: an IOMMU stands between.
+pub fn dma(system: &System, pd: &spec::Pd, confined: bool) -> Option<String> {
+    let (area, dma) = pd.private.iter().find_map(|area| Some((area, area.dma?)))?;
+    let device = &system.pci.get(usize::from(dma.device))?.name;
+    Some(if confined {
+        format!("the device {device} reads and writes {} of its own and, behind the IOMMU, no other", bytes(area.bytes))
+    } else {
+        format!("this machine has no IOMMU in use: the device {device} can reach all memory, so {} is trusted with it", pd.name)
+    })
 }
 
 fn outgoing(kind: ChannelKind) -> &'static str {
