@@ -33,7 +33,7 @@ fn there_and_back(person: &mut Person, _: &Boot) -> Result<()> {
     let mark = person.mark();
     person.press_later("ctrl-t")?;
     person.wait_printed(mark, "1 Local Only (now)")?;
-    person.wait_printed(mark, "Escape or Ctrl-T goes back.")?;
+    person.wait_for(mark, "Escape or Ctrl-T goes back.")?;
     person.wait_trusted("")?;
     person.type_text("99")?;
     person.wait_trusted("99")?;
@@ -90,7 +90,7 @@ fn pasted(person: &mut Person, _: &Boot) -> Result<()> {
     person.wait_trusted("1 ")?;
     let mark = person.mark();
     person.type_text("\u{7f}\r")?;
-    person.wait_printed(mark, "Enter came as in a paste")?;
+    person.wait_for(mark, "Enter came as in a paste")?;
     person.wait_trusted("1")?;
     person.press_later("enter")?;
     person.wait_printed(mark, "The mode is Local Only already.")?;
