@@ -1,11 +1,11 @@
 //! What `/help` shows.
 
 use crate::commands::{COMMANDS, SETTINGS};
-use crate::say::TRUSTED_KEY;
+use crate::say::{GATE_KEY, TRUSTED_KEY};
 use alloc::format;
 use alloc::string::String;
 
-const KEYS: [(&str, &str); 14] = [
+const KEYS: [(&str, &str); 15] = [
     ("Enter", "send the line; Alt-Enter begins another one in the same prompt"),
     ("Ctrl-C", "stop the answer and clear the line"),
     ("Tab", "complete a command or a setting"),
@@ -20,6 +20,7 @@ const KEYS: [(&str, &str); 14] = [
     ("Ctrl-Y", "insert what was deleted last"),
     ("Ctrl-L", "draw the screen anew"),
     (TRUSTED_KEY, "type to AlphaOS itself, past the shell; again, or Esc: back"),
+    (GATE_KEY, "type to gate, which confirms what leaves, in a mode that has it"),
 ];
 
 pub fn text() -> String {

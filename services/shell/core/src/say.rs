@@ -12,6 +12,8 @@ pub const NEW_LIFE: &str = "What was being typed is lost, and so is the history 
 
 /// The key of the trusted path to root. The layout says so, and serial takes it: the shell never sees it.
 pub const TRUSTED_KEY: &str = "Ctrl-T";
+/// The same to gate.
+pub const GATE_KEY: &str = "Ctrl-G";
 
 /// The shell knows no mode and changes none.
 pub fn mode() -> String {
@@ -104,10 +106,14 @@ fn refused(error: router::Error) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_trusted_key_is_the_layouts() {
+    fn the_keys_are_the_layouts() {
         let layout = include_str!("../../../../root-task/layout/system.toml");
-        let root = layout.split("\n[root]\n").nth(1).and_then(|rest| rest.split("\n[").next()).unwrap();
-        let key = root.lines().find_map(|line| line.strip_prefix("focus_key = ")).unwrap();
-        assert_eq!(key.trim_matches('"'), super::TRUSTED_KEY.to_ascii_lowercase());
+        let key = |begins: &dyn Fn(&str) -> bool| {
+            let table = layout.split("\n[").find(|table| begins(table) && table.contains("\nfocus_key = ")).unwrap();
+            let key = table.lines().find_map(|line| line.strip_prefix("focus_key = ")).unwrap();
+            key.trim_matches('"').to_owned()
+        };
+        assert_eq!(key(&|table| table.starts_with("root]")), super::TRUSTED_KEY.to_ascii_lowercase());
+        assert_eq!(key(&|table| table.contains("\nto = \"gate\"")), super::GATE_KEY.to_ascii_lowercase());
     }
 }

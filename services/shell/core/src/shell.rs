@@ -226,7 +226,6 @@ impl Shell {
             Key::Char('r' | 'R') if modifiers.control => search.again(&self.history, self.editor.text()),
             Key::Char('h' | 'H') if modifiers.control => search.remove(&self.history),
             Key::Backspace => search.remove(&self.history),
-            Key::Char('g' | 'G') if modifiers.control => return self.end_search(),
             Key::Escape => return self.end_search(),
             _ => return false,
         };
