@@ -1,5 +1,5 @@
-//! Serial: owns the UART. It gives the person's keys to the shell, or, when the person's key says so, whole lines to a PD
-//! of the trusted path, and composes the screen of what all PDs show.
+//! Serial: owns the UART. It gives the person's keys to the shell, or, when the person's key says so, whole lines to a
+//! PD of the trusted path, and composes the screen of what all PDs show.
 //!
 //! It trusts nobody: display records and terminal bytes are hostile until `serial-core` has looked at them. It must
 //! never wait for a PD, let a control byte of a PD through, hand on what a terminal sends by itself, or let two PDs

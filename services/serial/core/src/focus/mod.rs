@@ -3,9 +3,9 @@
 //! While the trusted path has the focus, the shell gets nothing of what is typed, nor that something is. The line is
 //! edited here and shown by serial itself, so nobody between the person and that PD can read or change it.
 //!
-//! **Text is no hand on the keyboard.** What the terminal marks as pasted is text only. Where it does not mark it, or the
-//! text forges the end mark, a paste still comes faster than a person types: the keys that move the focus, and Enter on
-//! the trusted path, count only if nothing was typed right before them. Thus no text that a person was talked into
+//! **Text is no hand on the keyboard.** What the terminal marks as pasted is text only. Where it does not mark it, or
+//! the text forges the end mark, a paste still comes faster than a person types: the keys that move the focus, and Enter
+//! on the trusted path, count only if nothing was typed right before them. Thus no text that a person was talked into
 //! pasting opens the trusted path and answers there.
 
 mod line;
