@@ -47,9 +47,9 @@ impl Supervisor {
         let from = self.mode;
         // Log lines of those that go, before their rings are cleared.
         self.voice.tick();
-        let anew: Vec<usize> = (0..self.system.pds.len())
-            .filter(|&pd| self.system.pds[pd].trust == Trust::Public || !self.system.pds[pd].modes.has(to))
-            .collect();
+        // Public ones, and those that only one of the two modes has.
+        let changes = |pd: &spec::Pd| pd.trust == Trust::Public || !pd.modes.has(to) || !pd.modes.has(from);
+        let anew: Vec<usize> = (0..self.system.pds.len()).filter(|&pd| changes(&self.system.pds[pd])).collect();
         for &pd in &anew {
             self.remove(pd)?;
         }

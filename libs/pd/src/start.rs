@@ -67,6 +67,7 @@ mod tests {
             seed: None,
             cores: 1,
             memory_bytes: 1,
+            dma_base: 0,
             mode: "Local Only".into(),
             model: None,
             spare: None,

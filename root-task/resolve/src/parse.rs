@@ -262,6 +262,22 @@ impl Layout {
             }
         }
 
+        let mut keys: Vec<(u8, String)> = self.root.focus_key.map(|key| (key, "root".into())).into_iter().collect();
+        for channel in &self.channels {
+            let ChannelKind::Ring { to, focus_key: Some(key), .. } = channel.kind else { continue };
+            let refused = |why: String| Err(Error::FocusKey { channel: channel.name.clone(), why });
+            if let Some((_, other)) = keys.iter().find(|(known, _)| *known == key) {
+                return refused(format!("is that of {other}"));
+            }
+            // Backspace, Tab, line feed, Enter; and Ctrl-C stops answers.
+            if [3, 8, 9, 10, 13].contains(&key) {
+                return refused("has another meaning on every terminal".into());
+            }
+            if self.pds[to].trust != Trust::Trusted {
+                return refused(format!("would hand the trusted path to {}, which is not trusted", name(to)));
+            }
+            keys.push((key, name(to)));
+        }
         for pd in &self.pds {
             if pd.trust != Trust::Trusted && !pd.crossings.is_empty() {
                 return Err(Error::CrossingsUntrusted { pd: pd.name.clone() });

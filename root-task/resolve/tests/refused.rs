@@ -72,7 +72,8 @@ macro_rules! refused {
 
 refused! {
     channel_declared_twice channel_of_an_unknown_kind channel_to_itself channel_to_nobody
-    crossing_without_a_reason crossings_of_an_untrusted_pd device_that_does_not_exist device_with_two_drivers
+    crossing_between_edges_that_are_not_there crossing_without_a_reason crossings_of_an_untrusted_pd
+    dma_without_a_device focus_key_of_an_untrusted_pd focus_key_that_is_enter focus_key_twice device_that_does_not_exist device_with_two_drivers
     foreign_program_with_a_log key_missing key_misspelt key_that_means_nothing llama_without_its_rings
     mode_with_a_pd_twice mode_with_an_unknown_pd mode_without_a_clock mode_without_a_display
     name_that_is_no_name no_clock no_display no_stack number_as_text package_and_program
