@@ -214,16 +214,43 @@ impl Server {
                     self.endpoint.reply_recv(info(reply.status, reply.bytes), mr)
                 }
             };
-            if message.badge.0 & BADGE_CALLER == 0 {
-                return Event::Signal { bits: message.badge.0 };
+            if let Some(event) = self.read(message) {
+                return event;
             }
-            match read_info(message.info) {
-                Some((version, length)) => {
-                    buffer::take(&message, length, &mut self.request);
-                    self.state = State::Asked { version, length };
-                    return Event::Call { caller: message.badge.0 };
-                }
-                None => self.state = State::Answered(Reply { status: status::MALFORMED, bytes: 0 }),
+        }
+    }
+
+    /// As [`Server::next`], but does not wait: `None` if nothing is there. For a server that has other work to go on with.
+    pub fn poll(&mut self) -> Option<Event> {
+        if let State::Asked { .. } = self.state {
+            self.state = State::Answered(Reply { status: status::REFUSED, bytes: 0 });
+        }
+        self.flush();
+        let message = self.endpoint.nb_recv();
+        // No caller has badge 0, and no signal.
+        if message.badge.0 == 0 {
+            return None;
+        }
+        let event = self.read(message);
+        self.flush();
+        event
+    }
+
+    /// What came; `None` if it was no request of ours: then its answer is due.
+    #[inline]
+    fn read(&mut self, message: Message) -> Option<Event> {
+        if message.badge.0 & BADGE_CALLER == 0 {
+            return Some(Event::Signal { bits: message.badge.0 });
+        }
+        match read_info(message.info) {
+            Some((version, length)) => {
+                buffer::take(&message, length, &mut self.request);
+                self.state = State::Asked { version, length };
+                Some(Event::Call { caller: message.badge.0 })
+            }
+            None => {
+                self.state = State::Answered(Reply { status: status::MALFORMED, bytes: 0 });
+                None
             }
         }
     }
