@@ -365,7 +365,7 @@ fn round_trip(rights: u64, length: u64) -> Result<u64, (&'static str, u64)> {
     set_shared(0, 0);
     let argument = mint(endpoint, rights, 5) | length << 32;
     spawn(stopwatch, argument, Options { vspace: client, ..HERE });
-    if !within(20_000, || shared(0) != 0) || shared(0) != 1 {
+    if !within(4 * SOON, || shared(0) != 0) || shared(0) != 1 {
         return Err(("calls failed", shared(0)));
     }
     Ok(shared(1))
