@@ -268,9 +268,13 @@ impl Driver {
         Ok(())
     }
 
-    /// A kernel without the patch must fail the patch's test.
+    /// A kernel without the patch must fail each of the patch's tests.
     fn without(&mut self, patch: &Patch) -> Result<(), Error> {
-        let test = patch.text.lines().find_map(|l| l.strip_prefix("Test: ")).unwrap_or("");
+        let tests = patch.text.lines().find_map(|l| l.strip_prefix("Test: ")).unwrap_or("");
+        tests.split(", ").try_for_each(|test| self.test_without(patch, test))
+    }
+
+    fn test_without(&mut self, patch: &Patch, test: &str) -> Result<(), Error> {
         let name = format!("without {}: {test} fails", patch.name);
         let kernel = match (self.kernel(Variant::Release, Some(&patch.name)), patch.is_build_fix()) {
             (Err(Error::Tool { .. }), true) => {
