@@ -74,8 +74,8 @@ pub fn fs_gs_base() -> Outcome {
     }
 
     // From outside: given at the start, and read back as the thread set it.
-    let given = spawn(looks_at_bases, 0, Options { tls_base: 0x1234_5678, ..HERE });
     set_shared(8, 0);
+    let given = spawn(looks_at_bases, 0, Options { tls_base: 0x1234_5678, ..HERE });
     if !within(SOON, || shared(8) == 1) || shared(9) != 0x1234_5678 {
         return Err(("a thread does not start with the base it was given", shared(9)));
     }
