@@ -1,9 +1,9 @@
 //! Who can pass data to whom, derived a second time: from capabilities and page tables alone, with nothing of what the
 //! layout's resolver knows.
 //!
-//! A node is a PD, `root`, or a device (`irq 20`, `ports 0x3f8-0x3ff`, `memory at 0xfee00000`). An edge means that one can make
-//! something happen that the other notices: by a byte in shared memory, a message, an answer, a signal, or power over
-//! the other's objects. Time and caches are not in here.
+//! A node is a PD, `root`, or a device (`irq 20`, `ports 0x3f8-0x3ff`, `memory at 0xfee00000`). An edge means that one
+//! can make something happen that the other notices: by a byte in shared memory, a message, an answer, a signal, or
+//! power over the other's objects. Time and caches are not in here.
 
 use crate::{
     compare::Names,
@@ -330,3 +330,6 @@ impl Graph<'_> {
         owned
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub struct Expected {
     pub memories: Vec<Memory>,
     pub pds: Vec<Pd>,
     pub root: Root,
+    /// Devices that reach memory through the IOMMU; the specification has none yet.
+    pub devices: Vec<Device>,
     /// From, to and name of each channel in each of its directions.
     pub channels: Vec<(String, String, String)>,
 }
@@ -105,6 +107,15 @@ pub struct Page {
     pub cached: bool,
 }
 
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub name: String,
+    /// Bus, device and function.
+    pub id: u64,
+    /// What it reaches: by its own addresses, the frame and whether it may write.
+    pub pages: BTreeMap<u64, (Frame, bool)>,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Thread {
     pub ipc_buffer: u64,
@@ -178,6 +189,7 @@ impl Expected {
             memories: memories.collect(),
             pds: Vec::new(),
             root: root(system),
+            devices: Vec::new(),
             channels: channels(system),
         };
         for map in &system.root.maps {

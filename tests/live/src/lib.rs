@@ -2,10 +2,10 @@
 //! there with what the specification says: nothing more, nothing less. It asks the guest nothing, and believes nothing
 //! that the guest says.
 //!
-//! [`formats`] knows how this kernel lays out its objects, [`memory`] fetches them, [`walk`] makes a plain [`model`] of the
-//! running system, [`compare`] holds it against [`expected`], which is all that is known here of the specification's
-//! form, and [`edges`] derives who can pass data to whom, from capabilities and page tables alone. [`plant`] changes what is
-//! seen, fault by fault, so that tests can ask whether each is found.
+//! [`formats`] knows how this kernel lays out its objects, [`memory`] fetches them, [`walk`] makes a plain [`model`] of
+//! the running system, [`compare`] holds it against [`expected`], which is all that is known here of the
+//! specification's form, and [`edges`] derives who can pass data to whom, from capabilities and page tables alone.
+//! [`plant`] changes what is seen, fault by fault, so that tests can ask whether each is found.
 
 pub mod compare;
 pub mod difference;

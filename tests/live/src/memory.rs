@@ -153,8 +153,8 @@ pub fn physical(kernel_address: u64) -> Result<u64> {
     }
 }
 
-/// The physical address in a capability to untyped memory or a frame: the kernel adds the window's start to it, also for
-/// addresses of devices that lie far above all RAM, where the sum wraps.
+/// The physical address in a capability to untyped memory or a frame: the kernel adds the window's start to it, also
+/// for addresses of devices that lie far above all RAM, where the sum wraps.
 pub fn physical_of_memory(pointer: u64) -> u64 {
     pointer.wrapping_sub(OBJECTS)
 }

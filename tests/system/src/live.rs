@@ -1,5 +1,5 @@
-//! The live proof on a machine in QEMU: stops it where no core is inside the kernel, reads its memory through the monitor,
-//! and compares what is there with the specification in the image that was booted.
+//! The live proof on a machine in QEMU: stops it where no core is inside the kernel, reads its memory through the
+//! monitor, and compares what is there with the specification in the image that was booted.
 
 use crate::{
     ensure,
@@ -102,7 +102,7 @@ pub struct Proven {
 impl fmt::Display for Proven {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.stood_still.as_secs_f32();
-        write!(f, "{:.1} MiB of memory read, {seconds:.2} s", self.fetched as f32 / (1 << 20) as f32)
+        write!(f, "{:.1} MiB of memory in {seconds:.2} s", self.fetched as f32 / (1 << 20) as f32)
     }
 }
 
@@ -154,8 +154,9 @@ mod tests {
     fn what_qemu_says_of_its_cores_is_read() {
         let core = |number, cpl, halted| {
             format!(
-                "CPU#{number}\r\nRAX=0000000000000001 RBX=0\r\nRIP=0000000000210000 RFL=00003202 [-------] CPL={cpl} II=0 \
-                 A20=1 SMM=0 HLT={halted}\r\nCR0=80010031 CR2=0 CR3=000000000fc2e000 CR4=000006b0\r\nEFER=0000000000000501\r\n"
+                "CPU#{number}\r\nRAX=0000000000000001 RBX=0\r\nRIP=0000000000210000 RFL=00003202 [-------] CPL={cpl} \
+                 II=0 A20=1 SMM=0 HLT={halted}\r\nCR0=80010031 CR2=0 CR3=000000000fc2e000 CR4=000006b0\r\n\
+                 EFER=0000000000000501\r\n"
             )
         };
         let read = cores(&(core(0, 3, 0) + &core(1, 0, 1) + &core(2, 0, 0))).unwrap();

@@ -1,8 +1,9 @@
-//! The running system against the specification: every capability, every mapping, every thread; nothing more, nothing less.
+//! The running system against the specification: every capability, every mapping, every thread; nothing more, nothing
+//! less.
 //!
-//! First it is found out who is who ([`recognise`]): the specification's PDs are matched with CNodes and address spaces by
-//! what lies in them, its objects with addresses by what most of their holders have. A match is no proof of anything: what
-//! is not exactly as it should be in a matched pair is a difference, and so is what matches nobody.
+//! First it is found out who is who ([`recognise`]): the specification's PDs are matched with CNodes and address spaces
+//! by what lies in them, its objects with addresses by what most of their holders have. A match is no proof of
+//! anything: what is not exactly as it should be in a matched pair is a difference, and so is what matches nobody.
 
 mod pages;
 mod pds;
@@ -25,6 +26,8 @@ use crate::{
 pub struct Rules {
     /// Data must not be executable: on where the kernel sets the never-execute bit.
     pub never_execute: bool,
+    /// The kernel must not execute or touch user memory by accident: SMEP and SMAP are on.
+    pub closed_kernel: bool,
     /// PDs that root has put below their neighbours may have the lowest priority.
     pub lowered: bool,
 }

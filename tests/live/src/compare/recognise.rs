@@ -164,6 +164,12 @@ impl Names {
         self.objects.extend(named(&self.notifications, &expected.notifications, "notification"));
     }
 
+    /// Of known parties, for tests of what builds on this.
+    #[cfg(test)]
+    pub fn of(parties: &[(u64, &str)]) -> Names {
+        Names { parties: parties.iter().map(|(at, name)| (*at, (*name).to_owned())).collect(), ..Names::default() }
+    }
+
     /// What an object is called.
     pub fn name(&self, object: u64) -> Option<&str> {
         self.objects.get(&object).map(String::as_str)

@@ -1,5 +1,5 @@
-//! What root may hold once the system stands: its own CNode, thread and address space, spare memory, the objects that it
-//! made for the specification, and nothing that makes new authority over interrupts, ports or address space numbers.
+//! What root may hold once the system stands: its own CNode, thread and address space, spare memory, the objects that
+//! it made for the specification, and nothing that makes new authority over interrupts, ports or address space numbers.
 
 use super::{pages::page_words, Compare};
 use crate::{
@@ -78,6 +78,9 @@ impl Compare<'_, '_> {
             // There is one domain, so it can do nothing.
             Cap::Domain => true,
             Cap::IrqHandler { irq } => self.expected.irqs.iter().any(|wanted| wanted.number == *irq),
+            Cap::IoSpace { device, .. } | Cap::IoTable { device, .. } => {
+                self.expected.devices.iter().any(|wanted| wanted.id == *device)
+            }
             Cap::Ports { first, last } => {
                 let ports = self.expected.ports.iter().map(|range| (range.first, range.last));
                 ports.chain(self.expected.root.power_off).any(|range| range == (*first, *last))

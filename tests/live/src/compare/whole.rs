@@ -1,5 +1,5 @@
-//! What is true of all parts together: who shares which memory, what capabilities stand for the mappings, and whether all
-//! of RAM is accounted for.
+//! What is true of all parts together: who shares which memory, what capabilities stand for the mappings, and whether
+//! all of RAM is accounted for.
 
 use super::{pages::page_words, Compare};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     formats::{SLOT, TCB_OFFSET},
     model::{Cap, Mapped, Page},
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// A frame that the specification names: memory and page.
 type Identity = Option<(usize, u64)>;
@@ -52,7 +52,8 @@ impl Compare<'_, '_> {
                 }
                 if identity.is_none() || identity != other || start != other_start {
                     let sentence = format!(
-                        "physical {other_start:#x} is at {vaddr:#x} in {} and at {other_vaddr:#x} in {}, and should not be shared",
+                        "physical {other_start:#x} is at {vaddr:#x} in {} and at {other_vaddr:#x} in {}, and should not be \
+                         shared",
                         self.names.space(*space),
                         self.names.space(*other_space),
                     );
@@ -140,6 +141,11 @@ impl Compare<'_, '_> {
         model.endpoints.keys().for_each(|at| add(*at, 16, "an endpoint"));
         model.notifications.keys().for_each(|at| add(*at, 32, "a notification"));
         model.asid_pools.keys().for_each(|at| add(*at, 4096, "an ASID pool"));
+        for slot in model.slots.values() {
+            if let Cap::IoTable { at, .. } = slot.cap {
+                add(at, 4096, "an IO page table");
+            }
+        }
         for (root, space) in &model.spaces {
             add(*root, 4096, "an address space");
             space.tables.iter().for_each(|(_, at)| add(*at, 4096, "a page table"));
@@ -178,14 +184,36 @@ impl Compare<'_, '_> {
         }
     }
 
-    /// No device reaches memory: the specification has none that does.
+    /// Devices reach what the specification gives them.
     pub(super) fn devices(&mut self) {
+        let expected = self.expected;
+        let mut missing: BTreeSet<(u64, u64)> =
+            expected.devices.iter().flat_map(|device| device.pages.keys().map(|at| (device.id, *at))).collect();
         for page in &self.model.device_pages {
-            let sentence = format!(
-                "device {:#x} reaches physical {:#x} at its address {:#x}, and should reach nothing",
-                page.device, page.paddr, page.address
-            );
-            self.out.push(crate::difference::Difference::new(Kind::DeviceMemory, sentence));
+            missing.remove(&(page.device, page.address));
+            let device = expected.devices.iter().find(|device| device.id == page.device);
+            let wanted =
+                device.and_then(|device| device.pages.get(&page.address)).and_then(|(frame, write)| match frame {
+                    Frame::Shared { memory, page } => Some((self.names.frames[*memory][*page as usize]?, *write)),
+                    Frame::Private => None,
+                });
+            if wanted != Some((page.paddr, page.write)) {
+                let name = device.map_or_else(|| format!("device {:#x}", page.device), |device| device.name.clone());
+                let should = match wanted {
+                    Some((paddr, true)) => format!("reach {paddr:#x} and write"),
+                    Some((paddr, false)) => format!("reach {paddr:#x} and read only"),
+                    None => "reach nothing".into(),
+                };
+                let access = if page.write { "writes" } else { "reads" };
+                let sentence = format!(
+                    "{name} {access} physical {:#x} at its address {:#x}, and should {should} there",
+                    page.paddr, page.address
+                );
+                self.differ(Kind::DeviceMemory, sentence);
+            }
+        }
+        for (device, address) in missing {
+            self.differ(Kind::DeviceMemory, format!("device {device:#x} reaches nothing at its address {address:#x}"));
         }
     }
 }
@@ -194,11 +222,12 @@ impl Compare<'_, '_> {
 const PAGING: u64 = 1 << 31;
 const PAGE_TABLES: u64 = 0x000f_ffff_ffff_f000;
 const NO_EXECUTE_ENABLE: u64 = 1 << 11;
+const SMEP_SMAP: u64 = 3 << 20;
 const IO_PRIVILEGE: u64 = 3 << 12;
 
 impl Compare<'_, '_> {
-    /// The page tables that were read are those that the processors use, and mean what they say; nobody reaches I/O ports
-    /// by a privilege of its own.
+    /// The page tables that were read are those that the processors use, and mean what they say; nobody reaches I/O
+    /// ports by a privilege of its own.
     pub(super) fn processors(&mut self) {
         for (index, core) in self.memory.cores().iter().enumerate() {
             let tables = core.cr3 & PAGE_TABLES;
@@ -211,6 +240,9 @@ impl Compare<'_, '_> {
             }
             if self.rules.never_execute && core.efer & NO_EXECUTE_ENABLE == 0 {
                 self.differ(Kind::Processor, format!("core {index} ignores the never-execute bit"));
+            }
+            if self.rules.closed_kernel && core.cr4 & SMEP_SMAP != SMEP_SMAP {
+                self.differ(Kind::Processor, format!("core {index} has SMEP or SMAP off"));
             }
             if core.flags & IO_PRIVILEGE != 0 {
                 self.differ(Kind::PortMap, format!("core {index} runs something that may use all I/O ports"));

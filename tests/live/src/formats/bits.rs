@@ -230,8 +230,10 @@ mod tests {
         let mut bits = Bits::default();
         bits.read(
             "---- a comment, with an apostrophe's\nbase 64(49,1)\nblock a_cap(x, y) {\n padding 9\n field flag 1\n \
-             padding 54\n field kind 5\n padding 12\n field_high pointer 47\n}\nblock null_cap { padding 64 field kind 5 \
-             padding 59 }\ntagged_union cap kind { tag null_cap 0 tag a_cap 3 }\nbase 32\nblock device { field x 16 field y 16 padding 32 }",
+             padding 54\n field kind 5\n padding 12\n field_high pointer 47\n}\n\
+             block null_cap { padding 64 field kind 5 padding 59 }\n\
+             tagged_union cap kind { tag null_cap 0 tag a_cap 3 }\n\
+             base 32\nblock device { field x 16 field y 16 padding 32 }",
         )
         .unwrap();
         bits

@@ -1,5 +1,5 @@
-//! Where the fields of the kernel's structures lie: from the debug information of the very file that boots, so it follows
-//! the number of cores and the size of the floating-point state by itself.
+//! Where the fields of the kernel's structures lie: from the debug information of the very file that boots, so it
+//! follows the number of cores and the size of the floating-point state by itself.
 
 use crate::{Error, Result};
 use gimli::{constants, AttributeValue, Dwarf, EndianSlice, LittleEndian, Unit, UnitOffset};

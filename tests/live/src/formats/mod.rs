@@ -1,5 +1,5 @@
-//! What has to be known of a kernel to read its memory: bit fields, structures and symbols. All of it comes from the build
-//! of the kernel that boots; a name that is not there is an error, never a guess.
+//! What has to be known of a kernel to read its memory: bit fields, structures and symbols. All of it comes from the
+//! build of the kernel that boots; a name that is not there is an error, never a guess.
 
 mod bits;
 mod debug;

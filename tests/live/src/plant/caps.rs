@@ -59,8 +59,8 @@ table! {
     CapExtra, "an ASID pool in a PD",
         "shell, slot 0: holds an ASID pool capability",
         |g| {
-            let (at, base) = g.report.model.asid_pools.iter().next().map(|(at, base)| (*at, *base)).ok_or_else(|| missing("no pool"))?;
-            g.give("shell", "asid_pool_cap", &[("capASIDPool", pointer(at)), ("capASIDBase", base)])
+            let (at, base) = g.report.model.asid_pools.iter().next().ok_or_else(|| missing("no pool"))?;
+            g.give("shell", "asid_pool_cap", &[("capASIDPool", pointer(*at)), ("capASIDBase", *base)])
         };
     CapExtra, "address space numbers in a PD",
         "shell, slot 0: holds the capability for all address space numbers",
@@ -105,7 +105,7 @@ table! {
             Ok(())
         };
     CapObject, "another endpoint than it should be",
-        "holds an endpoint capability to the endpoint of inference, and should hold a capability to the endpoint of router",
+        "to the endpoint of inference, and should hold a capability to the endpoint of router",
         |g| {
             let (router, inference) = (g.endpoint_of("router")?, g.endpoint_of("inference")?);
             let slot = g.slot_with("shell", |cap| matches!(cap, Cap::Endpoint { at, .. } if *at == router))?;

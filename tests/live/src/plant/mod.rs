@@ -1,5 +1,5 @@
-//! Faults that are planted into what is seen of a machine, not into the machine: the formats in reverse. Each fault has a
-//! name and the kind of difference that has to be found; a test goes through all of them, and through all kinds.
+//! Faults that are planted into what is seen of a machine, not into the machine: the formats in reverse. Each fault has
+//! a name and the kind of difference that has to be found; a test goes through all of them, and through all kinds.
 
 mod caps;
 mod pages;

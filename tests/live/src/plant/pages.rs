@@ -9,7 +9,8 @@ table! {
         |g| {
             let page = g.free_page()?;
             let (at, _) = g.page("shell", |page| !page.write)?;
-            let free = (at & !0xfff..(at & !0xfff) + 4096).step_by(8).find(|at| g.memory.word(*at).is_ok_and(|word| word == 0));
+            let mut table = (at & !0xfff..(at & !0xfff) + 4096).step_by(8);
+            let free = table.find(|at| g.memory.word(*at).is_ok_and(|word| word == 0));
             g.memory.plant(free.ok_or_else(|| missing("no free entry"))?, page | USER_WRITE);
             Ok(())
         };

@@ -191,7 +191,8 @@ table! {
         "a CNode capability to",
         |g| {
             let page = g.free_page()?;
-            let last = g.report.model.slots.iter().find(|(_, slot)| slot.next.is_none() && matches!(slot.cap, Cap::Frame { .. }));
+            let mut slots = g.report.model.slots.iter();
+            let last = slots.find(|(_, slot)| slot.next.is_none() && matches!(slot.cap, Cap::Frame { .. }));
             let last = *last.ok_or_else(|| missing("no end of a list"))?.0;
             let cap = g.cap("cnode_cap", &[("capCNodePtr", pointer(page)), ("capCNodeRadix", 4)])?;
             g.put(page, cap);
@@ -223,7 +224,7 @@ table! {
             Ok(())
         };
     DeviceMemory, "a device that reaches memory",
-        "device 0x18 reaches physical",
+        "device 0x18 writes physical",
         |g| {
             let tables = [g.free_page()?, g.free_page()?, g.free_page()?, g.free_page()?];
             let (units, levels) = (g.variable("x86KSnumDrhu")?, g.variable("x86KSnumIOPTLevels")?);

@@ -3,8 +3,8 @@
 //! The seeds are what the kernel itself starts from: the current, idle and next thread of each core, the ready queues,
 //! the slots of interrupts, the table of address spaces, the IOMMU's root table. From there everything is closed over:
 //! slots of CNodes, a thread's own slots, those who wait at endpoints and notifications, threads bound to them. Last,
-//! the lists of derivations are followed from every capability: a neighbour that lies in no CNode or thread found so far
-//! is a capability that was hidden.
+//! the lists of derivations are followed from every capability: a neighbour that lies in no CNode or thread found so
+//! far is a capability that was hidden.
 
 mod caps;
 mod devices;

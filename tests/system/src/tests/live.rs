@@ -3,7 +3,13 @@
 use super::{limit, test, Test};
 use crate::World;
 use alpha::{Boot, Wish};
-use live_proof::{compare::Rules, difference::Kind, edges::{Edge, Why}, memory::Memory, plant, prove, Report};
+use live_proof::{
+    compare::Rules,
+    difference::Kind,
+    edges::{Edge, Why},
+    memory::Memory,
+    plant, prove, Report,
+};
 use std::collections::BTreeSet;
 use system_tests::{
     ensure,
@@ -31,11 +37,11 @@ pub fn tests() -> Vec<Test> {
 /// This kernel does not set the never-execute bit: every page can be executed.
 const NEVER_EXECUTE: bool = false;
 /// As if it did.
-const STRICT: Rules = Rules { never_execute: true, lowered: true };
+const STRICT: Rules = Rules { never_execute: true, closed_kernel: false, lowered: true };
 
 fn rules() -> Rules {
     // On a busy computer a server may look like one that spins.
-    Rules { never_execute: NEVER_EXECUTE, lowered: true }
+    Rules { never_execute: NEVER_EXECUTE, ..STRICT }
 }
 
 /// Faults that open a way, and the edge that shows it.
