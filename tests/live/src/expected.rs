@@ -18,17 +18,25 @@ pub struct Expected {
     pub hash: [u8; 32],
     pub mode: String,
     /// Number 0 is root's.
-    pub endpoints: Vec<String>,
-    pub notifications: Vec<String>,
+    pub endpoints: Vec<Named>,
+    pub notifications: Vec<Named>,
     pub irqs: Vec<Irq>,
     pub ports: Vec<Ports>,
     pub memories: Vec<Memory>,
     pub pds: Vec<Pd>,
     pub root: Root,
-    /// Devices that reach memory through the IOMMU; the specification has none yet.
+    /// Devices that may write to memory, whether their driver runs or not.
     pub devices: Vec<Device>,
     /// From, to and name of each channel in each of its directions.
     pub channels: Vec<(String, String, String)>,
+}
+
+/// An endpoint or a notification.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub name: String,
+    /// It does in this mode.
+    pub exists: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -112,8 +120,10 @@ pub struct Device {
     pub name: String,
     /// Bus, device and function.
     pub id: u64,
-    /// What it reaches: by its own addresses, the frame and whether it may write.
+    /// What it reaches through the IOMMU: by its own addresses, the frame and whether it may write.
     pub pages: BTreeMap<u64, (Frame, bool)>,
+    /// Its driver runs.
+    pub in_use: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -134,18 +144,16 @@ pub struct Root {
     pub notification: usize,
     pub tick_bit: u64,
     pub priority: u64,
-    /// Ports that switch the machine off.
-    pub power_off: Option<(u64, u64)>,
-    /// Slots of signals beside: notification and badge.
-    pub signals: Vec<(usize, u64)>,
+    /// Ports that switch the machine off, and those of PCI configuration space.
+    pub ports: Vec<(u64, u64)>,
 }
 
 impl Expected {
-    /// Of the boot image whose bytes these are.
-    pub fn of_image(image: &[u8]) -> Result<Expected> {
+    /// Of the boot image whose bytes these are, in the mode of this number.
+    pub fn of_image(image: &[u8], mode: usize) -> Result<Expected> {
         let elf = object::File::parse(image).map_err(|e| Error::new(format!("the boot image: {e}")))?;
         let (system, payload) = specification(&elf)?;
-        let mut expected = Expected::of(&system, payload)?;
+        let mut expected = Expected::of(&system, payload, mode)?;
         let segments = || elf.segments().filter(|segment| segment.size() > 0);
         let start = segments().map(|s| s.address()).min().unwrap_or(0);
         let end = segments().map(|s| s.address() + s.size()).max().unwrap_or(0);
@@ -163,15 +171,16 @@ impl Expected {
         Ok(expected)
     }
 
-    /// Of a specification and the bytes that its segments are cut from.
-    pub fn of(system: &System, payload: &[u8]) -> Result<Expected> {
+    /// Of a specification in one of its modes, and the bytes that segments are cut from.
+    pub fn of(system: &System, payload: &[u8], mode: usize) -> Result<Expected> {
+        let title = system.modes.get(mode).ok_or_else(|| Error::new(format!("there is no mode number {mode}")))?;
         let memories = system.memories.iter().map(|memory| Memory {
             name: memory.name.clone(),
             pages: memory.bytes.div_ceil(memory.page.bytes()),
             page_bytes: memory.page.bytes(),
             paddr: match memory.kind {
-                MemoryKind::Ram => None,
                 MemoryKind::Device { paddr } | MemoryKind::Loaded { paddr } => Some(paddr),
+                MemoryKind::Ram | MemoryKind::Ring | MemoryKind::RingPage { .. } => None,
             },
         });
         let ports = |range: &spec::PortRange| Ports {
@@ -179,24 +188,38 @@ impl Expected {
             first: range.first.into(),
             last: range.last.into(),
         };
+        let runs = |pd: u16| system.pds.get(usize::from(pd)).is_some_and(|pd| pd.modes.has(mode));
+        let named = |owned: &spec::Owned| Named {
+            name: owned.name.clone(),
+            // It is made and destroyed with whoever receives on it.
+            exists: owned.owner.is_none_or(runs),
+        };
+        let root_endpoint = Named { name: "root".into(), exists: true };
+        let device = |function: &spec::PciFunction| Device {
+            name: function.name.clone(),
+            id: function.source_id().into(),
+            pages: BTreeMap::new(),
+            in_use: function.can_dma && runs(function.driver),
+        };
         let mut expected = Expected {
             hash: system.hash,
-            mode: system.mode.clone(),
-            endpoints: std::iter::once("root".to_owned()).chain(system.endpoints.iter().cloned()).collect(),
-            notifications: system.notifications.clone(),
-            irqs: irqs(system)?,
+            mode: title.title.clone(),
+            endpoints: std::iter::once(root_endpoint).chain(system.endpoints.iter().map(named)).collect(),
+            notifications: system.notifications.iter().map(named).collect(),
+            irqs: irqs(system, mode)?,
             ports: system.ports.iter().map(ports).collect(),
             memories: memories.collect(),
             pds: Vec::new(),
             root: root(system),
-            devices: Vec::new(),
-            channels: channels(system),
+            devices: system.pci.iter().map(device).collect(),
+            channels: channels(system, mode),
         };
-        for map in &system.root.maps {
+        for map in system.root.maps.iter().filter(|map| map.modes.has(mode)) {
             shared_pages(&mut expected.root.pages, system, map);
         }
-        for pd in &system.pds {
-            expected.pds.push(self::pd(pd, system, payload)?);
+        for pd in system.pds.iter().filter(|pd| pd.modes.has(mode)) {
+            let pd = self::pd(pd, system, payload, mode, &mut expected)?;
+            expected.pds.push(pd);
         }
         Ok(expected)
     }
@@ -218,10 +241,11 @@ fn specification<'d>(elf: &object::File<'d>) -> Result<(System, &'d [u8])> {
     Ok((system, payload))
 }
 
-fn irqs(system: &System) -> Result<Vec<Irq>> {
+fn irqs(system: &System, mode: usize) -> Result<Vec<Irq>> {
     let route = |index: usize| {
-        system.pds.iter().find_map(|pd| {
-            let cap = pd.caps.iter().find(|cap| cap.object == SpecObject::Irq(index as u16))?;
+        system.pds.iter().filter(|pd| pd.modes.has(mode)).find_map(|pd| {
+            let mut caps = pd.caps.iter().filter(|cap| cap.modes.has(mode));
+            let cap = caps.find(|cap| cap.object == SpecObject::Irq(index as u16))?;
             Some((usize::from(pd.notification?), cap.badge))
         })
     };
@@ -239,10 +263,11 @@ fn irqs(system: &System) -> Result<Vec<Irq>> {
 
 fn root(system: &System) -> Root {
     let root = &system.root;
-    let signal = |cap: &spec::Cap| match cap.object {
-        SpecObject::Notification(i) => Some((usize::from(i), cap.badge)),
+    let power_off = match root.power_off {
+        PowerOff::Port { port, .. } => Some((port.into(), u64::from(port) + 1)),
         _ => None,
     };
+    let pci = root.pci_config.map(|(first, last)| (first.into(), last.into()));
     Root {
         pages: BTreeMap::new(),
         image: (0, 0),
@@ -250,24 +275,15 @@ fn root(system: &System) -> Root {
         notification: root.notification.into(),
         tick_bit: root.tick_bit,
         priority: root.priority.into(),
-        power_off: match root.power_off {
-            PowerOff::Port { port, .. } => Some((port.into(), u64::from(port) + 1)),
-            _ => None,
-        },
-        signals: root.signals.iter().filter_map(signal).collect(),
+        ports: power_off.into_iter().chain(pci).collect(),
     }
 }
 
-fn channels(system: &System) -> Vec<(String, String, String)> {
-    let mut edges = Vec::new();
-    for channel in &system.channels {
-        let both = matches!(channel.kind, spec::ChannelKind::Rpc | spec::ChannelKind::CreditRing);
-        edges.push((channel.from.clone(), channel.to.clone(), channel.name.clone()));
-        if both {
-            edges.push((channel.to.clone(), channel.from.clone(), channel.name.clone()));
-        }
-    }
-    edges
+fn channels(system: &System, mode: usize) -> Vec<(String, String, String)> {
+    let channels = system.channels.iter().filter(|channel| channel.modes.has(mode));
+    channels
+        .flat_map(|channel| channel.edges().map(|(from, to)| (from.to_owned(), to.to_owned(), channel.name.clone())))
+        .collect()
 }
 
 fn shared_pages(pages: &mut BTreeMap<u64, Page>, system: &System, map: &spec::Map) {
@@ -282,7 +298,8 @@ fn shared_pages(pages: &mut BTreeMap<u64, Page>, system: &System, map: &spec::Ma
     }
 }
 
-fn pd(pd: &spec::Pd, system: &System, payload: &[u8]) -> Result<Pd> {
+/// A PD in one mode. Its memory for a device becomes a memory of its own, which the device shares.
+fn pd(pd: &spec::Pd, system: &System, payload: &[u8], mode: usize, expected: &mut Expected) -> Result<Pd> {
     let mut pages = BTreeMap::new();
     let mut private = |from: u64, length: u64, bytes: u64, write: bool, execute: bool| {
         let mut at = from / bytes * bytes;
@@ -305,7 +322,7 @@ fn pd(pd: &spec::Pd, system: &System, payload: &[u8]) -> Result<Pd> {
             constants.push((segment.vaddr, bytes));
         }
     }
-    for area in &pd.private {
+    for area in pd.private.iter().filter(|area| area.dma.is_none()) {
         private(area.vaddr, area.bytes, area.page.bytes(), true, false);
     }
     let mut unmapped = vec![(0, "page zero")];
@@ -315,8 +332,22 @@ fn pd(pd: &spec::Pd, system: &System, payload: &[u8]) -> Result<Pd> {
         unmapped.push((thread.stack_top - thread.stack_bytes - PAGE, "the guard page of a stack"));
     }
     private(pd.start_vaddr, PAGE, PAGE, false, false);
-    for map in &pd.maps {
+    for map in pd.maps.iter().filter(|map| map.modes.has(mode)) {
         shared_pages(&mut pages, system, map);
+    }
+    for (area, dma) in pd.private.iter().filter_map(|area| Some((area, area.dma?))) {
+        let memory = expected.memories.len();
+        let count = area.bytes.div_ceil(PAGE);
+        let name = format!("{} of {}", area.name, pd.name);
+        expected.memories.push(Memory { name, pages: count, page_bytes: PAGE, paddr: None });
+        let device = expected.devices.get_mut(usize::from(dma.device));
+        let device = device.ok_or_else(|| Error::new(format!("{}: memory for no device", pd.name)))?;
+        for page in 0..count {
+            let frame = Frame::Shared { memory, page };
+            let own = Page { bytes: PAGE, frame, write: true, execute: false, cached: true };
+            pages.insert(area.vaddr + page * PAGE, own);
+            device.pages.insert(dma.io_address + page * PAGE, (frame, true));
+        }
     }
     let fault = |cap: &&spec::Cap| cap.object == SpecObject::RootEndpoint && cap.badge & label::BADGE_FAULT != 0;
     let fault_slot = pd.caps.iter().find(fault).map_or(0, |cap| cap.slot);
@@ -329,7 +360,7 @@ fn pd(pd: &spec::Pd, system: &System, payload: &[u8]) -> Result<Pd> {
     Ok(Pd {
         name: pd.name.clone(),
         cnode_bits: pd.cnode_bits.into(),
-        caps: pd.caps.iter().map(|cap| (cap.slot, self::cap(cap))).collect(),
+        caps: pd.caps.iter().filter(|cap| cap.modes.has(mode)).map(|cap| (cap.slot, self::cap(cap))).collect(),
         pages,
         unmapped,
         threads: pd.threads.iter().map(thread).collect(),

@@ -289,6 +289,8 @@ pub struct Model {
     pub asid_pools: BTreeMap<u64, u64>,
     /// Pages that devices reach through the IOMMU; empty where there is none.
     pub device_pages: Vec<DevicePage>,
+    /// The kernel uses one.
+    pub iommu: bool,
     /// Bytes of a thread's object, its slots included.
     pub thread_bytes: u64,
     /// Memory that the kernel took for itself at boot and no capability stands for.

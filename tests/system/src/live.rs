@@ -51,11 +51,12 @@ impl memory::Source for Monitor<'_> {
 }
 
 impl Proof {
-    pub fn new(programs: &Programs, boot: &Boot) -> Result<Self> {
+    /// Of an image in the mode of this number; the system starts in number 0.
+    pub fn new(programs: &Programs, boot: &Boot, mode: usize) -> Result<Self> {
         let kernel = &programs.kernel;
         ensure!(boot.kernel == kernel.elf32, "{} is not the kernel that was built", boot.kernel.display());
         let formats = Formats::read(&kernel.elf, &kernel.build_dir).map_err(say)?;
-        let expected = Expected::of_image(&fs::read(&boot.image)?).map_err(say)?;
+        let expected = Expected::of_image(&fs::read(&boot.image)?, mode).map_err(say)?;
         Ok(Proof { formats, expected, ram: alpha::memory::ram(boot.memory_bytes) })
     }
 

@@ -15,7 +15,7 @@ pub use recognise::{Found, Names};
 
 use crate::{
     difference::{Difference, Kind},
-    expected::{Expected, Object},
+    expected::{Expected, Named, Object},
     memory::Memory,
     model::{Cap, Model},
     Result,
@@ -28,6 +28,8 @@ pub struct Rules {
     pub never_execute: bool,
     /// The kernel must not execute or touch user memory by accident: SMEP and SMAP are on.
     pub closed_kernel: bool,
+    /// Devices that may write to memory must be behind an IOMMU. Without one their drivers are trusted for memory.
+    pub iommu: bool,
     /// PDs that root has put below their neighbours may have the lowest priority.
     pub lowered: bool,
 }
@@ -72,13 +74,18 @@ impl Compare<'_, '_> {
 
     /// No two of the specification's objects are one, and each is there.
     fn objects(&mut self) {
-        let endpoints = self.expected.endpoints.iter().map(|name| format!("the endpoint of {name}"));
-        let notifications = self.expected.notifications.iter().map(|name| format!("the notification of {name}"));
+        let named = |list: &[Named], what: &str| -> Vec<(String, bool)> {
+            list.iter().map(|named| (format!("the {what} of {}", named.name), named.exists)).collect()
+        };
+        let wanted = named(&self.expected.endpoints, "endpoint").into_iter();
+        let wanted = wanted.chain(named(&self.expected.notifications, "notification"));
         let found = self.names.endpoints.iter().chain(&self.names.notifications).copied();
         let mut seen: Vec<(u64, String)> = Vec::new();
-        for (name, at) in endpoints.chain(notifications).zip(found).collect::<Vec<_>>() {
+        for ((name, exists), at) in wanted.zip(found).collect::<Vec<_>>() {
             let Some(at) = at else {
-                self.differ(Kind::CapMissing, format!("nobody holds {name}"));
+                if exists {
+                    self.differ(Kind::CapMissing, format!("nobody holds {name}"));
+                }
                 continue;
             };
             if let Some((_, other)) = seen.iter().find(|(known, _)| *known == at) {
@@ -93,8 +100,10 @@ impl Compare<'_, '_> {
     fn wanted(&self, object: Object) -> String {
         let expected = self.expected;
         match object {
-            Object::Endpoint(i) => format!("a capability to the endpoint of {}", expected.endpoints[i]),
-            Object::Notification(i) => format!("a capability to the notification of {}", expected.notifications[i]),
+            Object::Endpoint(i) => format!("a capability to the endpoint of {}", expected.endpoints[i].name),
+            Object::Notification(i) => {
+                format!("a capability to the notification of {}", expected.notifications[i].name)
+            }
             Object::Irq(i) => format!("the interrupt of {}", expected.irqs[i].name),
             Object::Ports(i) => format!("the I/O ports of {}", expected.ports[i].name),
         }

@@ -1,7 +1,7 @@
 //! Who is who: the specification's names for the addresses that were found.
 
 use crate::{
-    expected::{Cap as WantedCap, Expected, Frame, Object, Pd},
+    expected::{Cap as WantedCap, Expected, Frame, Named, Object, Pd},
     model::{Cap, Model, Place, Space, Thread, BUFFER, CSPACE, VSPACE},
     Error, Result,
 };
@@ -156,9 +156,9 @@ impl Names {
             self.parties.insert(*helper, "root".into());
             self.objects.insert(*helper, "a helper thread of root".into());
         }
-        let named = |list: &[Option<u64>], names: &[String], what: &str| -> Vec<(u64, String)> {
+        let named = |list: &[Option<u64>], names: &[Named], what: &str| -> Vec<(u64, String)> {
             let pairs = list.iter().zip(names);
-            pairs.filter_map(|(at, name)| Some(((*at)?, format!("the {what} of {name}")))).collect()
+            pairs.filter_map(|(at, named)| Some(((*at)?, format!("the {what} of {}", named.name)))).collect()
         };
         self.objects.extend(named(&self.endpoints, &expected.endpoints, "endpoint"));
         self.objects.extend(named(&self.notifications, &expected.notifications, "notification"));

@@ -83,7 +83,7 @@ impl Compare<'_, '_> {
             }
             Cap::Ports { first, last } => {
                 let ports = self.expected.ports.iter().map(|range| (range.first, range.last));
-                ports.chain(self.expected.root.power_off).any(|range| range == (*first, *last))
+                ports.chain(self.expected.root.ports.iter().copied()).any(|range| range == (*first, *last))
             }
             _ => false,
         }

@@ -187,6 +187,13 @@ impl Compare<'_, '_> {
     /// Devices reach what the specification gives them.
     pub(super) fn devices(&mut self) {
         let expected = self.expected;
+        if !self.model.iommu {
+            for device in expected.devices.iter().filter(|device| device.in_use && self.rules.iommu) {
+                let sentence = format!("{} is behind no IOMMU: it reaches all of memory", device.name);
+                self.differ(Kind::DeviceMemory, sentence);
+            }
+            return;
+        }
         let mut missing: BTreeSet<(u64, u64)> =
             expected.devices.iter().flat_map(|device| device.pages.keys().map(|at| (device.id, *at))).collect();
         for page in &self.model.device_pages {

@@ -32,8 +32,6 @@ pub fn faults() -> impl Iterator<Item = &'static Fault> {
     [caps::FAULTS, pages::FAULTS, whole::FAULTS].into_iter().flatten()
 }
 
-const NEEDS_NEVER_EXECUTE: &str = "data that can be executed";
-
 pub struct Fault {
     pub name: &'static str,
     pub kind: Kind,
@@ -43,11 +41,6 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Whether it is one only where the kernel sets the never-execute bit.
-    pub fn needs_never_execute(&self) -> bool {
-        self.name == NEEDS_NEVER_EXECUTE
-    }
-
     /// Plants it; `report` is of the same machine without it.
     pub fn plant(&self, memory: &mut Memory, formats: &Formats, expected: &Expected, report: &Report) -> Result<()> {
         (self.plant)(&mut Garden { memory, formats, expected, report, pages: 0 })
@@ -200,12 +193,12 @@ impl Garden<'_, '_> {
     }
 
     fn endpoint_of(&self, name: &str) -> Result<u64> {
-        let index = self.expected.endpoints.iter().position(|known| known == name);
+        let index = self.expected.endpoints.iter().position(|known| known.name == name);
         index.and_then(|i| self.report.names.endpoints[i]).ok_or_else(|| missing(format!("no endpoint of {name}")))
     }
 
     fn notification_of(&self, name: &str) -> Result<u64> {
-        let index = self.expected.notifications.iter().position(|known| known == name);
+        let index = self.expected.notifications.iter().position(|known| known.name == name);
         index
             .and_then(|i| self.report.names.notifications[i])
             .ok_or_else(|| missing(format!("no notification of {name}")))

@@ -77,6 +77,7 @@ impl Walk<'_, '_> {
         if units == 0 || root == 0 {
             return Ok(());
         }
+        self.model.iommu = true;
         let levels = self.small("x86KSnumIOPTLevels")?;
         let root = physical(root)?;
         self.model.kernel_memory.push((root, root + 4096));

@@ -46,9 +46,9 @@ fn prove(wish: &Wish, edges: bool) -> Result<bool> {
     let programs = Programs::build(&tree, &toolchain, Variant::Release, &mut progress).map_err(say)?;
     progress.finish();
     let boot = alpha::image::make(&tree, &programs, wish).map_err(say)?;
-    let proof = Proof::new(&programs, &boot)?;
+    let proof = Proof::new(&programs, &boot, 0)?;
     let mut person = Person::boot(&boot, &Options { limit: LIMIT, ..Options::default() })?;
-    let rules = Rules { lowered: true, ..Rules::default() };
+    let rules = Rules { never_execute: true, closed_kernel: true, iommu: true, lowered: true };
     let (proven, fine) = proof.run(&mut person.machine, &rules, |_, report| {
         show(&boot, &proof, report, edges)?;
         Ok(report.differences.is_empty())

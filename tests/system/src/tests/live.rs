@@ -34,15 +34,8 @@ pub fn tests() -> Vec<Test> {
     ]
 }
 
-/// This kernel does not set the never-execute bit: every page can be executed.
-const NEVER_EXECUTE: bool = false;
-/// As if it did.
-const STRICT: Rules = Rules { never_execute: true, closed_kernel: false, lowered: true };
-
-fn rules() -> Rules {
-    // On a busy computer a server may look like one that spins.
-    Rules { never_execute: NEVER_EXECUTE, ..STRICT }
-}
+/// On a busy computer a server may look like one that spins.
+const RULES: Rules = Rules { never_execute: true, closed_kernel: true, iommu: true, lowered: true };
 
 /// Faults that open a way, and the edge that shows it.
 const OPENED: [(&str, &str, &str); 21] = [
@@ -71,7 +64,7 @@ const OPENED: [(&str, &str, &str); 21] = [
 
 fn boot(world: &World, cores: u8) -> Result<(Boot, Proof, Person)> {
     let boot = world.boot(&Wish { cores, ..Wish::default() })?;
-    let proof = Proof::new(world.programs()?, &boot)?;
+    let proof = Proof::new(world.programs()?, &boot, 0)?;
     let person = Person::boot(&boot, &Options { open: true, ..limit(super::LIMIT.as_secs()) })?;
     Ok((boot, proof, person))
 }
@@ -103,7 +96,7 @@ fn proven(world: &World, cores: u8) -> Result<()> {
 
 /// No difference, and the edges are the layout's channels.
 fn check(proof: &Proof, person: &mut Person, when: &str) -> Result<()> {
-    let (proven, report) = proof.run(&mut person.machine, &rules(), |_, report| {
+    let (proven, report) = proof.run(&mut person.machine, &RULES, |_, report| {
         ensure!(report.differences.is_empty(), "{when}:\n{}", lines(&report.differences));
         Ok(summary(report, proof))
     })?;
@@ -135,13 +128,11 @@ fn summary(report: &Report, proof: &Proof) -> (String, Vec<String>) {
     let names: BTreeSet<&str> =
         proof.expected.pds.iter().map(|pd| pd.name.as_str()).chain(std::iter::once("root")).collect();
     let is_party = |edge: &&Edge| names.contains(edge.from.as_str()) && names.contains(edge.to.as_str());
-    // The layout does not list root's power over all, nor that every PD reports its faults to root's endpoint.
-    let is_given = |edge: &&Edge| edge.why == Why::Power || edge.what == "the endpoint of root";
-    let edges = report.edges.iter().filter(is_party).filter(|edge| !is_given(edge));
+    // The layout does not list root's power over all.
+    let edges = report.edges.iter().filter(is_party).filter(|edge| edge.why != Why::Power);
     let edges: BTreeSet<(&str, &str)> = edges.map(|edge| (edge.from.as_str(), edge.to.as_str())).collect();
-    // Requests to root go to that endpoint as well.
-    let channels = proof.expected.channels.iter().filter(|(.., name)| name != "supervisor");
-    let channels: BTreeSet<(&str, &str)> = channels.map(|(from, to, _)| (from.as_str(), to.as_str())).collect();
+    let channels: BTreeSet<(&str, &str)> =
+        proof.expected.channels.iter().map(|(from, to, _)| (from.as_str(), to.as_str())).collect();
     let without = edges.difference(&channels).map(|(from, to)| format!("{from} -> {to} is no channel of the layout"));
     let missing = channels.difference(&edges).map(|(from, to)| format!("the channel {from} -> {to} is not there"));
     (counts, without.chain(missing).collect())
@@ -149,17 +140,12 @@ fn summary(report: &Report, proof: &Proof) -> (String, Vec<String>) {
 
 fn planted(world: &World) -> Result<()> {
     let (_, proof, mut person) = boot(world, 1)?;
-    let (_, (found, missed)) = proof.run(&mut person.machine, &rules(), |memory, report| {
+    let (_, (found, missed)) = proof.run(&mut person.machine, &RULES, |memory, report| {
         ensure!(report.differences.is_empty(), "before anything was planted:\n{}", lines(&report.differences));
-        let strict = prove_with(memory, &proof, &STRICT)?;
         let (mut found, mut missed) = (0, Vec::new());
         let mut opened = OPENED.to_vec();
         for fault in plant::faults() {
-            // What marks all data as executable hides that one page more is.
-            if !NEVER_EXECUTE && fault.needs_never_execute() {
-                continue;
-            }
-            match find(fault, memory, report, &strict, &proof) {
+            match find(fault, memory, report, &proof) {
                 Ok(with) => {
                     found += 1;
                     // The way that it opens is seen in the edges, too.
@@ -174,7 +160,7 @@ fn planted(world: &World) -> Result<()> {
             memory.weed();
         }
         // What was planted is gone again.
-        let after = prove_with(memory, &proof, &rules())?;
+        let after = prove_with(memory, &proof)?;
         ensure!(after.differences.is_empty(), "after all was weeded:\n{}", lines(&after.differences));
         missed.extend(opened.iter().map(|(name, from, to)| format!("{name}: no new edge from {from} to {to}")));
         Ok((found, missed))
@@ -185,21 +171,17 @@ fn planted(world: &World) -> Result<()> {
 }
 
 /// Plants one fault and looks for what was not there without it.
-fn find(fault: &plant::Fault, memory: &mut Memory, report: &Report, strict: &Report, proof: &Proof) -> Result<Report> {
+fn find(fault: &plant::Fault, memory: &mut Memory, report: &Report, proof: &Proof) -> Result<Report> {
     fault.plant(memory, &proof.formats, &proof.expected, report).map_err(say)?;
-    let (rules, before) = match fault.kind {
-        Kind::PageExecute => (STRICT, strict),
-        _ => (rules(), report),
-    };
-    let with = prove_with(memory, proof, &rules)?;
-    let new: Vec<_> = with.differences.iter().filter(|difference| !before.differences.contains(difference)).collect();
+    let with = prove_with(memory, proof)?;
+    let new: Vec<_> = with.differences.iter().filter(|difference| !report.differences.contains(difference)).collect();
     let found = new.iter().any(|difference| difference.kind == fault.kind && difference.sentence.contains(fault.says));
     ensure!(found, "no {:?} with {:?}; what was found is:\n{}", fault.kind, fault.says, lines(&new));
     Ok(with)
 }
 
-fn prove_with(memory: &Memory, proof: &Proof, rules: &Rules) -> Result<Report> {
-    prove(memory, &proof.formats, &proof.expected, rules).map_err(say)
+fn prove_with(memory: &Memory, proof: &Proof) -> Result<Report> {
+    prove(memory, &proof.formats, &proof.expected, &RULES).map_err(say)
 }
 
 fn say(error: live_proof::Error) -> Failure {
