@@ -128,7 +128,9 @@ impl Compare<'_, '_> {
         let model = self.model;
         let mut objects = BTreeMap::new();
         let mut add = |at: u64, bytes: u64, what: &str| {
-            let name = self.names.name(at).map_or_else(|| format!("{what} at {at:#x}"), str::to_owned);
+            // A thread is known by the address of its structure, which lies behind its slots.
+            let name = self.names.name(at).or_else(|| self.names.name(at + TCB_OFFSET).filter(|_| what == "a thread"));
+            let name = name.map_or_else(|| format!("{what} at {at:#x}"), str::to_owned);
             objects.insert(at, (at + bytes, name));
         };
         for (start, end) in &model.kernel_memory {

@@ -145,7 +145,8 @@ table! {
     Rights, "a notification held both ways",
         "has the rights Read, Write, and should have Write",
         |g| {
-            let slot = g.slot_with("serial", |cap| matches!(cap, Cap::Notification { send: true, .. }))?;
+            let shell = g.notification_of("shell")?;
+            let slot = g.slot_with("serial", |cap| matches!(cap, Cap::Notification { at, .. } if *at == shell))?;
             g.edit(slot, "notification_cap", "capNtfnCanReceive", 1)
         };
     Badge, "another PD's badge at root",

@@ -114,7 +114,7 @@ table! {
             Ok(())
         };
     FrameOverObject, "a PD that sees its own CNode",
-        "the CNode of",
+        "inference: a writable page of 4 KiB",
         |g| {
             let cnode = g.cnode("inference")?;
             let (at, entry) = g.page("inference", |page| page.write && page.frame == Frame::Private)?;

@@ -224,7 +224,7 @@ table! {
             Ok(())
         };
     DeviceMemory, "a device that reaches memory",
-        "device 0x18 writes physical",
+        "at its address 0x0, and should reach nothing there",
         |g| {
             let tables = [g.free_page()?, g.free_page()?, g.free_page()?, g.free_page()?];
             let (units, levels) = (g.variable("x86KSnumDrhu")?, g.variable("x86KSnumIOPTLevels")?);
