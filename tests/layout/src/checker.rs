@@ -36,7 +36,7 @@ pub fn check(system: &System, certificate: &str) -> Result<(usize, usize), Strin
     if let Some((from, to, name)) = edges.symmetric_difference(&listed).next() {
         return Err(format!("of the edge from {from} to {to} `{name}` only one of certificate and specification knows"));
     }
-    let sharing = system.modes[mode].name.ends_with("sharing");
+    let sharing = name.rsplit('-').next() == Some("sharing");
     let trust = |place: &str| system.pds.iter().find(|pd| pd.name == place).map(|pd| (pd.trust, &pd.crossings));
     let private = |place: &str| trust(place).is_some_and(|(trust, _)| trust == Trust::Private);
     if let Some((from, to, name)) = edges.difference(&marked).find(|edge| private(&edge.0)) {
@@ -194,7 +194,7 @@ fn derive(system: &System, mode: usize, iommu: bool, trusted: &[&str]) -> BTreeS
     }
     for (name, putting, taking) in meet.0.into_values() {
         let pairs = putting.iter().flat_map(|from| taking.iter().map(|to| (from.clone(), to.clone(), name.clone())));
-        edges.extend(pairs.filter(|(from, to, _)| from != to));
+        edges.extend(pairs);
     }
-    edges
+    edges.into_iter().filter(|(from, to, _)| from != to).collect()
 }

@@ -25,12 +25,12 @@ pub enum Kind {
     Reply,
     /// A notification.
     Signal,
-    /// An interrupt, and its acknowledgement.
-    Interrupt,
     /// Registers of a device in memory.
     Registers,
     /// Registers of a device in I/O ports.
     Ports,
+    /// An interrupt, and its acknowledgement.
+    Interrupt,
     /// Memory of a PD that a device reads and writes, as its driver tells it.
     Dma,
     /// As that, all memory: no IOMMU confines the device.
@@ -103,6 +103,15 @@ impl fmt::Display for Edge {
 pub fn path_text(path: &[Edge]) -> String {
     let start = path.first().map_or("", |edge| &edge.from);
     path.iter().fold(start.to_owned(), |text, edge| format!("{text} {edge}"))
+}
+
+/// A crossing in the layout's words: `typed from router -> approved to cloud`.
+pub fn crossing_text(crossing: &Crossing) -> String {
+    let end = |end: &End, word: &str| match end {
+        End::Device { name } => format!("device {name}"),
+        End::Channel { name, other } => format!("{name} {word} {}", other.as_deref().unwrap_or("*")),
+    };
+    format!("{} -> {}", end(&crossing.from, "from"), end(&crossing.to, "to"))
 }
 
 /// What a place does with what comes in.

@@ -1,7 +1,7 @@
 //! Rules on what anybody may hold, beside the statement: each keeps a way shut of which the statement knows nothing, or
 //! says earlier and plainer what would break it.
 
-use crate::graph::{matches, Edge, Kind, ROOT};
+use crate::graph::{crossing_text, matches, Edge, Kind, ROOT};
 use crate::statement::{is_local, is_public, is_sharing, is_wire, GATE, SHARE};
 use crate::violation::{Rule, Violation};
 use spec::{label, Cap, Crossing, Modes, Object, Pd, StartPage, System, Trust};
@@ -39,10 +39,7 @@ pub fn hold_in(system: &System, mode: usize, edges: &[Edge]) -> Checked {
 fn crossings_explained(system: &System) -> Checked {
     for (place, crossing) in crossings(system) {
         if crossing.why.trim().is_empty() || crossing.tests.trim().is_empty() {
-            let what = format!(
-                "a crossing of {place} has no reason or names no tests: {:?} -> {:?}",
-                crossing.from, crossing.to
-            );
+            let what = format!("a crossing of {place} has no reason or names no tests: {}", crossing_text(crossing));
             return refused(Rule::CrossingsExplained, None, what, Vec::new());
         }
     }
@@ -143,10 +140,16 @@ fn reply_is_for_callers(system: &System, pd: &Pd, cap: &Cap) -> Checked {
         || receives.is_some_and(|owned| owner(owned) != Some(pd))
         || cap.object == Object::RootEndpoint && rights.read
     {
-        let what = format!(
-            "slot {} of {} has rights that its object is not for ({:?}, {rights:?})",
-            cap.slot, pd.name, cap.object
-        );
+        let object = match cap.object {
+            Object::Endpoint(_) => "an endpoint",
+            Object::RootEndpoint => "root's endpoint",
+            Object::Notification(_) => "a notification",
+            Object::Irq(_) => "an interrupt",
+            Object::Ports(_) => "I/O ports",
+        };
+        let has = [(rights.read, "receive"), (rights.write, "send"), (rights.grant_reply, "be answered")];
+        let has: Vec<&str> = has.iter().filter(|(has, _)| *has).map(|(_, word)| *word).collect();
+        let what = format!("{} may {} by slot {}, which is {object}", pd.name, has.join(" and "), cap.slot);
         return refused(Rule::ReplyIsForCallers, None, what, Vec::new());
     }
     Ok(())

@@ -43,21 +43,22 @@ pub fn is_wire(place: &str) -> bool {
     place.starts_with("wire:")
 }
 
-/// Private data in one mode.
-pub fn private_flow<'a>(system: &System, edges: &'a [Edge]) -> Flow<'a> {
-    Flow::new(system, edges, |place| is_private(system, place), is_share)
+/// Private data in one mode. While the person shares, what is shared may leave.
+pub fn private_flow<'a>(system: &System, mode: usize, edges: &'a [Edge]) -> Flow<'a> {
+    let closed = |place: &str, crossing: &Crossing| is_sharing(system, mode) && is_share(place, crossing);
+    Flow::new(system, edges, |place| is_private(system, place), closed)
 }
 
 /// What the statement says of one mode.
 pub fn holds_in(system: &System, mode: usize, edges: &[Edge]) -> Result<(), Violation> {
     let name = &system.modes[mode].name;
     let wrong = |rule, what: String, path| Err(Violation { rule, mode: Some(name.clone()), what, path });
-    let shares = |edge: &&Edge| edge.to == GATE && edge.name == SHARE && is_private(system, &edge.from);
-    if let Some(edge) = edges.iter().find(|edge| shares(edge) && !is_sharing(system, mode)) {
+    let shares = |edge: &&Edge| edge.to == GATE && edge.name == SHARE;
+    if let Some(edge) = edges.iter().find(shares).filter(|_| !is_sharing(system, mode)) {
         let what = format!("{} can hand documents to gate although the person does not share", edge.from);
         return wrong(Rule::SharesWhileSharing, what, vec![edge.clone()]);
     }
-    let flow = private_flow(system, edges);
+    let flow = private_flow(system, mode, edges);
     if let Some((edge, crossing)) = flow.carrying().find_map(|i| Some((i, typed(system, edges, &edges[i])?))) {
         let path = flow.path(edge);
         let what =
@@ -102,7 +103,8 @@ pub fn holds_across(system: &System, platform: &Platform) -> Result<(), Violatio
         }
     }
     let wrong = |rule, what: String, path| Err(Violation { rule, mode: None, what, path });
-    reaches_no_wire(&all, &private_flow(system, &all)).or_else(|path| {
+    let private = Flow::new(system, &all, |place| is_private(system, place), is_share);
+    reaches_no_wire(&all, &private).or_else(|path| {
         let what = format!("over a change of the mode, data of {} (private) can reach the network", path[0].from);
         wrong(Rule::NoWayToTheWire, what, path)
     })?;

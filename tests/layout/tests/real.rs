@@ -53,3 +53,10 @@ fn the_proof_takes_less_than_two_seconds() {
     println!("proven in {took:?}");
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
+
+#[test]
+fn the_picture_in_docs_is_the_one_of_this_layout() {
+    let drawn = std::fs::read_to_string(tree().join("docs/wall-picture.md")).unwrap_or_default();
+    let now = wall::picture::page(&real());
+    assert!(drawn == now, "docs/wall-picture.md is stale: `cargo run -p wall --bin wall-picture` draws it anew");
+}

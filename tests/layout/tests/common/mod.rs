@@ -24,3 +24,6 @@ pub fn resolved(text: &str) -> System {
     let layout = Layout::parse(text, "test", BASE_PLATFORM).unwrap_or_else(|e| panic!("{e}"));
     skeleton::system(&layout).unwrap_or_else(|e| panic!("{e}"))
 }
+
+pub mod fixture;
+pub mod random;
