@@ -15,6 +15,8 @@ pub enum Error {
     Llama(llama_build::Error),
     LlamaSource,
     Layout(layout::Error),
+    /// The layout lets private data out.
+    Wall(Box<wall::Violation>),
     /// A command failed; what it printed has been shown or stands here.
     Failed { what: String, output: String },
     ToolMissing(String),
@@ -49,6 +51,7 @@ impl fmt::Display for Error {
             Error::Llama(e) => write!(f, "llama: {e}"),
             Error::LlamaSource => write!(f, "the source of llama.cpp is not in Cargo's download folder, and `cargo fetch` did not get it"),
             Error::Layout(e) => write!(f, "{e}"),
+            Error::Wall(hole) => write!(f, "{hole}"),
             Error::Failed { what, output } if output.is_empty() => write!(f, "{what} failed"),
             Error::Failed { what, output } => write!(f, "{what} failed:\n{output}"),
             Error::ToolMissing(tool) => write!(f, "the program `{tool}` is missing; `./alpha doctor` says what installs it"),
@@ -92,6 +95,12 @@ impl From<sel4_bindgen::Error> for Error {
 impl From<llama_build::Error> for Error {
     fn from(e: llama_build::Error) -> Self {
         Error::Llama(e)
+    }
+}
+
+impl From<wall::Violation> for Error {
+    fn from(hole: wall::Violation) -> Self {
+        Error::Wall(Box::new(hole))
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use wall::Proof;
 
 /// What the person asked for.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct Boot {
     pub memory_bytes: u64,
     /// The specification that is in the image, for those who compare it with what runs.
     pub system: System,
+    /// That private data stays in.
+    pub proof: Proof,
 }
 
 /// A file that the loader puts into a reserved physical range.
@@ -96,11 +99,19 @@ pub fn make(tree: &Tree, programs: &Programs, wish: &Wish) -> Result<Boot> {
     let resolved = resolve_with(&machine(plan.memory, plan.model_paddr, plan.arena))?;
     needs(&resolved.system, image_bytes(&root, &resolved)).fit(plan.memory)?;
 
+    // Whatever boots was proven to keep private data in: docs/wall.md.
+    let proof = wall::prove(&resolved.system)?;
+    wall::tests_exist(&resolved.system, &tree.root)?;
+
     let bytes = append_to_root(&root, &blob(&resolved)?)?;
     let key = format!("{:x}", Sha256::digest(&bytes));
-    let image = tree.build_dir().join("images").join(format!("alphaos-{}.elf", &key[..16]));
+    let beside = |ending: &str| tree.build_dir().join("images").join(format!("alphaos-{}{ending}", &key[..16]));
+    let image = beside(".elf");
     if !image.is_file() {
         write_if_changed(&image, &bytes)?;
+    }
+    for mode in &proof.modes {
+        write_if_changed(&beside(&format!("-{}.certificate", mode.mode)), mode.certificate.as_bytes())?;
     }
     Ok(Boot {
         kernel: kernel.elf32.clone(),
@@ -118,6 +129,7 @@ pub fn make(tree: &Tree, programs: &Programs, wish: &Wish) -> Result<Boot> {
         cores: wish.cores,
         memory_bytes: plan.memory,
         system: resolved.system,
+        proof,
     })
 }
 
@@ -186,6 +198,11 @@ pub fn describe(boot: &Boot) -> Result<()> {
     }
     let modes: Vec<&str> = boot.system.modes.iter().map(|mode| mode.title.as_str()).collect();
     println!("layout  {}  sha256 {}", modes.join(", "), boot.system.hash.iter().map(|b| format!("{b:02x}")).collect::<String>());
+    for mode in &boot.proof.modes {
+        let file = boot.image.with_extension("").display().to_string();
+        let (name, private, edges) = (&mode.mode, mode.private, mode.edges);
+        println!("wall    holds in {name}: private data on {private} of {edges} edges  ({file}-{name}.certificate)");
+    }
     println!("memory  {}, {} cores", layout::size(boot.memory_bytes), boot.cores);
     for need in needs(&boot.system, bytes).rows {
         println!("  {:>9}  {}", layout::size(need.bytes), need.what);

@@ -265,6 +265,19 @@ impl Suite<'_> {
             Err(e) => Err(e.to_string()),
         };
         self.one("programs: the same parts give the same image", same);
+        let mut spoiled = programs;
+        spoiled.layout.root.crossings.push(spec::Crossing {
+            from: spec::End::Channel { name: "log".into(), other: None },
+            to: spec::End::Channel { name: "supervisor".into(), other: Some("shell".into()) },
+            why: "the shell shows the log".into(),
+            tests: "root-task/core".into(),
+        });
+        let refused = match image::make(self.tree, &spoiled, &Wish::default()) {
+            Err(Error::Wall(hole)) if hole.rule == wall::Rule::RootSaysConstants => Ok(()),
+            Err(e) => Err(format!("it is refused for another reason: {e}")),
+            Ok(boot) => Err(format!("{} was made", boot.image.display())),
+        };
+        self.one("programs: a layout that lets private data out makes no image", refused);
         Ok(())
     }
 
