@@ -203,6 +203,9 @@ pub fn describe(boot: &Boot) -> Result<()> {
         let (name, private, edges) = (&mode.mode, mode.private, mode.edges);
         println!("wall    holds in {name}: private data on {private} of {edges} edges  ({file}-{name}.certificate)");
     }
+    if !boot.proof.masters.is_empty() {
+        println!("wall    without an IOMMU it rests on the drivers of devices that do DMA: {}", boot.proof.masters.join(", "));
+    }
     println!("memory  {}, {} cores", layout::size(boot.memory_bytes), boot.cores);
     for need in needs(&boot.system, bytes).rows {
         println!("  {:>9}  {}", layout::size(need.bytes), need.what);

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{base, real, tree};
+use layout::Layout;
 use std::time::{Duration, Instant};
 use wall::{prove, prove_on, tests_exist, Platform};
 
@@ -59,4 +60,22 @@ fn the_picture_in_docs_is_the_one_of_this_layout() {
     let drawn = std::fs::read_to_string(tree().join("docs/wall-picture.md")).unwrap_or_default();
     let now = wall::picture::page(&real());
     assert!(drawn == now, "docs/wall-picture.md is stale: `cargo run -p wall --bin wall-picture` draws it anew");
+}
+
+/// Examples and measurements boot too, so the same is asked of them.
+#[test]
+fn the_wall_of_every_layout_in_the_tree_holds() {
+    for folder in ["services/echo/layout", "tests/bench-pds/layout"] {
+        let layout = Layout::load(&tree().join(folder), "x86_64").unwrap();
+        let system = wall::skeleton::system(&layout).unwrap();
+        prove(&system).and_then(|_| tests_exist(&system, &tree())).unwrap_or_else(|hole| panic!("{folder}: {hole}"));
+    }
+}
+
+/// The rule `root-says-constants` leaves root its replies. What they can say is a matter of their type.
+#[test]
+fn every_reply_of_root_is_empty() {
+    let protocol = std::fs::read_to_string(tree().join("ipc/src/supervisor.rs")).unwrap();
+    let methods: Vec<&str> = protocol.lines().filter(|line| line.contains("->")).map(str::trim).collect();
+    assert!(methods.len() >= 4 && methods.iter().all(|method| method.ends_with("-> ();")), "{methods:?}");
 }
