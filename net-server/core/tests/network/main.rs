@@ -5,6 +5,7 @@ mod common;
 
 mod addresses;
 mod connections;
+mod corpus;
 mod hostile;
 mod names;
 mod pings;
