@@ -1,16 +1,16 @@
 //! Net and its one client, `cloud`: TCP connections and pings.
 //!
-//! * **Calls** ([`Client`]) only submit and tell: `connect` and `ping` give an [`Id`] at once, and what came of it is an
-//!   [`Event`]. No call waits for the network.
-//! * **Bytes** move on two rings with credit: [`Record`] from the client, [`Event`] to it. A record names its connection.
-//!   [`Record::Shutdown`] travels there too, because it must not overtake the bytes before it.
-//! * **Windows** keep one connection from blocking the others. A client may have [`SEND_WINDOW`] bytes of a connection on
-//!   their way: what it sent less what [`Event::Sent`] gave back. Net has at most [`RECEIVE_WINDOW`] bytes of a
+//! * **Calls** ([`Client`]) only submit and tell: `connect` and `ping` give an [`Id`] at once, and what came of it is
+//!   an [`Event`]. No call waits for the network.
+//! * **Bytes** move on two rings with credit: [`Record`] from the client, [`Event`] to it. A record names its
+//!   connection. [`Record::Shutdown`] travels there too, because it must not overtake the bytes before it.
+//! * **Windows** keep one connection from blocking the others. A client may have [`SEND_WINDOW`] bytes of a connection
+//!   on their way: what it sent less what [`Event::Sent`] gave back. Net has at most [`RECEIVE_WINDOW`] bytes of a
 //!   connection before the client: what [`Event::Data`] brought less what [`Record::Taken`] gave back. So whoever
 //!   empties its ring at once, and keeps a window for each connection, never makes the other wait.
-//! * A connection ends in exactly one [`Event::Closed`] or [`Event::Failed`], or with `close`, after which nothing is said
-//!   of it. Ids are never used again, over all starts of net: an id carries the start that made it, and what came of the
-//!   connections of an earlier one is that net died ([`Event::Started`]).
+//! * A connection ends in exactly one [`Event::Closed`] or [`Event::Failed`], or with `close`, after which nothing is
+//!   said of it. Ids are never used again, over all starts of net: an id carries the start that made it, and what came
+//!   of the connections of an earlier one is that net died ([`Event::Started`]).
 
 use core::{fmt, net::IpAddr, net::Ipv4Addr, net::Ipv6Addr};
 use serde::{Deserialize, Serialize};

@@ -1,13 +1,13 @@
-//! Net: the network card and TCP/IP, for one client, `cloud`. What comes through here is meant for the wire: ciphertext,
-//! and who speaks to whom.
+//! Net: the network card and TCP/IP, for one client, `cloud`. What comes through here is meant for the wire:
+//! ciphertext, and who speaks to whom.
 //!
 //! It trusts nobody. The network and the client are hostile until `net-core` has looked at what they send; the card may
 //! lie, and reaches no memory but the one that is given for it (where an IOMMU stands before it; else the layout says
-//! that this PD is trusted for memory). It must never wait for its client: calls are answered at once, and what comes of
-//! them goes out on a ring, as far as there is room.
+//! that this PD is trusted for memory). It must never wait for its client: calls are answered at once, and what comes
+//! of them goes out on a ring, as far as there is room.
 //!
-//! When it dies, connections are lost and the client is told: by an error of a call that runs, and by the next life, which
-//! says that it has started. A card that does not start ends this life too, and root says so.
+//! When it dies, connections are lost and the client is told: by an error of a call that runs, and by the next life,
+//! which says that it has started. A card that does not start ends this life too, and root says so.
 #![no_std]
 #![no_main]
 
@@ -93,7 +93,7 @@ impl Network {
         // SAFETY: the layout maps the card's registers and its memory for as long as the PD lives, to nobody else.
         let nic = unsafe { Nic::new(Mmio::new(registers, bytes), QEMU, dma) };
         let nic = nic.unwrap_or_else(|broken| panic!("the network card does not start: {broken:?}"));
-        let Some(seed) = start.seed else { panic!("there is no random seed, and without one anybody could guess our ports") };
+        let Some(seed) = start.seed else { panic!("without a random seed anybody could guess our ports") };
         let start = Start { life: start.epoch as u32, mac: nic.mac(), seed, now_us: now_us() };
         log::info!("{:02x?}, link {}", start.mac, if nic.link_up() { "up" } else { "down" });
         Network {

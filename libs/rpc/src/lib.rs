@@ -144,7 +144,8 @@ impl Transport for Client {
         call(self.0, version, request, reply).map(|(status, bytes)| Reply { status, bytes })
     }
 
-    /// Encodes straight into the IPC buffer and decodes from there: a value that is encoded or decoded makes no system call.
+    /// Encodes straight into the IPC buffer and decodes from there: a value that is encoded or decoded makes no system
+    /// call.
     #[inline]
     fn exchange<Q: Serialize, A: DeserializeOwned>(&mut self, version: u16, request: &Q) -> Result<A, CallError> {
         let (length, mr) = buffer::write(request).ok_or(CallError::TooLong)?;
@@ -220,7 +221,8 @@ impl Server {
         }
     }
 
-    /// As [`Server::next`], but does not wait: `None` if nothing is there. For a server that has other work to go on with.
+    /// As [`Server::next`], but does not wait: `None` if nothing is there. For a server that has other work to go on
+    /// with.
     pub fn poll(&mut self) -> Option<Event> {
         if let State::Asked { .. } = self.state {
             self.state = State::Answered(Reply { status: status::REFUSED, bytes: 0 });

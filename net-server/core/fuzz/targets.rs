@@ -1,5 +1,5 @@
-//! One function for each kind of input: takes any bytes, and panics if something is wrong. The fuzz targets call them with
-//! what the fuzzer finds, `tests/network/corpus.rs` with the corpus and with random bytes.
+//! One function for each kind of input: takes any bytes, and panics if something is wrong. The fuzz targets call them
+//! with what the fuzzer finds, `tests/network/corpus.rs` with the corpus and with random bytes.
 
 use ipc::net::{Event, Host, Record, Server, RECEIVE_WINDOW};
 use net_core::{

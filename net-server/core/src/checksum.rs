@@ -67,7 +67,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_sum_of_the_rfc(bytes in prop::collection::vec(any::<u8>(), 0..100), number in any::<u16>(), at in 0usize..50) {
+        fn it_is_the_sum_of_the_rfc(
+            bytes in prop::collection::vec(any::<u8>(), 0..100),
+            number in any::<u16>(),
+            at in 0usize..50,
+        ) {
             prop_assert_eq!(Sum::default().bytes(&bytes).fold(), plain(&bytes));
             let (first, second) = bytes.split_at((2 * at).min(bytes.len() & !1));
             let together = [&number.to_be_bytes()[..], &bytes].concat();

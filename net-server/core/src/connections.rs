@@ -133,7 +133,9 @@ impl Connection {
                 let ends = socket.ends(self.port);
                 let state = stack.sockets.get::<tcp::Socket>(socket.socket).state();
                 let error = match state {
-                    State::SynSent | State::SynReceived if notes.contains(&Note::Unreachable(ends)) => Error::Unreachable,
+                    State::SynSent | State::SynReceived if notes.contains(&Note::Unreachable(ends)) => {
+                        Error::Unreachable
+                    }
                     State::SynSent | State::SynReceived if stack.now >= *until => {
                         Error::TimedOut { after_ms: (stack.now - self.begun).total_millis() as u32 }
                     }

@@ -1,12 +1,13 @@
 //! The network: a device on one side, the client's rings and calls on the other (`ipc::net`). No system call, no clock
 //! and no randomness of its own: all three are given.
 //!
-//! Nobody is trusted. What comes from the wire smoltcp parses, after [`wire`] has looked at it; what comes from the client
-//! is decoded with limits, and whoever sends more than its window loses its connection. Memory is bounded: so many
-//! connections and pings, each with buffers of a fixed size; and all that is to be told is a state of these, not a queue.
+//! Nobody is trusted. What comes from the wire smoltcp parses, after [`wire`] has looked at it; what comes from the
+//! client is decoded with limits, and whoever sends more than its window loses its connection. Memory is bounded: so
+//! many connections and pings, each with buffers of a fixed size; and all that is to be told is a state of these, not a
+//! queue.
 //!
-//! * [`Net::turn`] does a bounded piece of work: takes frames, goes on with what is under way, tells the client what there
-//!   is to tell, sends frames.
+//! * [`Net::turn`] does a bounded piece of work: takes frames, goes on with what is under way, tells the client what
+//!   there is to tell, sends frames.
 //! * [`Net::record`] takes a record of the client; `ipc::net::Server` its calls.
 #![cfg_attr(not(test), no_std)]
 
@@ -118,8 +119,8 @@ impl<D: Device> Net<D> {
         &mut self.wire.device
     }
 
-    /// Does a bounded piece of work. Says whether there is more to do now; else nothing happens before a frame, a record,
-    /// a call, room in the ring, or time.
+    /// Does a bounded piece of work. Says whether there is more to do now; else nothing happens before a frame, a
+    /// record, a call, room in the ring, or time.
     pub fn turn(&mut self, now_us: u64, link_up: bool, out: &mut impl Out) -> bool {
         // Time that went back would be a fault of the caller; it stands still then.
         self.stack.now = self.stack.now.max(time(now_us));

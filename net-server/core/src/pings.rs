@@ -21,7 +21,7 @@ use smoltcp::{
 /// A request that was not answered is made again after this.
 const AGAIN: Duration = Duration::from_secs(1);
 /// What a request carries: a number that nobody else knows, so that nobody else can answer it.
-const TOKEN_BYTES: usize = 8;
+type Token = [u8; 8];
 
 pub struct Pings {
     socket: SocketHandle,
@@ -41,7 +41,7 @@ struct Ping {
 enum Phase {
     Waiting,
     Asking(Query),
-    Sent { address: IpAddr, sequence: u16, token: [u8; TOKEN_BYTES], at: Instant },
+    Sent { address: IpAddr, sequence: u16, token: Token, at: Instant },
     Over(Result<(IpAddr, u32), Error>),
 }
 
@@ -96,8 +96,11 @@ impl Pings {
         for note in notes {
             if let Note::NoEcho { address, ident, sequence } = *note {
                 for ping in self.all.iter_mut().filter(|_| ident == self.ident) {
-                    if matches!(ping.phase, Phase::Sent { address: to, sequence: sent, .. } if (to, sent) == (address, sequence)) {
-                        ping.phase = Phase::Over(Err(Error::Unreachable));
+                    match ping.phase {
+                        Phase::Sent { address: to, sequence: sent, .. } if (to, sent) == (address, sequence) => {
+                            ping.phase = Phase::Over(Err(Error::Unreachable));
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -120,14 +123,14 @@ impl Pings {
             let reply = match from {
                 IpAddress::Ipv4(_) => Icmpv4Packet::new_checked(message).ok().and_then(|packet| {
                     match Icmpv4Repr::parse(&packet, &checks).ok()? {
-                        Icmpv4Repr::EchoReply { seq_no, data, .. } => Some((seq_no, <[u8; TOKEN_BYTES]>::try_from(data).ok()?)),
+                        Icmpv4Repr::EchoReply { seq_no, data, .. } => Some((seq_no, Token::try_from(data).ok()?)),
                         _ => None,
                     }
                 }),
                 IpAddress::Ipv6(_) => Icmpv6Packet::new_checked(message).ok().and_then(|packet| {
                     let nobody = Ipv6Address::UNSPECIFIED;
                     match Icmpv6Repr::parse(&nobody, &nobody, &packet, &checks).ok()? {
-                        Icmpv6Repr::EchoReply { seq_no, data, .. } => Some((seq_no, <[u8; TOKEN_BYTES]>::try_from(data).ok()?)),
+                        Icmpv6Repr::EchoReply { seq_no, data, .. } => Some((seq_no, Token::try_from(data).ok()?)),
                         _ => None,
                     }
                 }),

@@ -15,7 +15,8 @@ impl Random {
         Random { key: (u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1])), count: 0 }
     }
 
-    // The standard library wants another default for hash tables; the function itself is what we need, and `core` has it.
+    // The standard library wants another default for hash tables; the function itself is what we need, and `core` has
+    // it.
     #[allow(deprecated)]
     pub fn next(&mut self) -> u64 {
         self.count += 1;

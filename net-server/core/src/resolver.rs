@@ -82,8 +82,8 @@ impl Query {
         let now = stack.now;
         let socket = stack.sockets.get_mut::<udp::Socket>(self.socket);
         while let Ok((message, from)) = socket.recv() {
-            let asked = servers.iter().any(|server| from.endpoint.addr == (*server).into()) && from.endpoint.port == PORT;
-            if !asked {
+            let asked = servers.iter().any(|server| from.endpoint.addr == (*server).into());
+            if !asked || from.endpoint.port != PORT {
                 continue;
             }
             for question in &mut self.questions {
@@ -139,7 +139,8 @@ impl Target {
 
 /// In the order in which they are tried.
 pub fn in_order(addresses: &Addresses, ipv6_first: bool) -> Vec<IpAddr> {
-    let (mut first, mut second): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| address.is_ipv6() == ipv6_first);
+    let (mut first, mut second): (Vec<_>, Vec<_>) =
+        addresses.iter().partition(|address| address.is_ipv6() == ipv6_first);
     first.append(&mut second);
     first
 }

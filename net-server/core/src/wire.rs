@@ -281,8 +281,8 @@ fn prefixes_are_networks(mut options: &[u8]) -> bool {
         let length = usize::from(length) * 8;
         let Some(option) = options.get(..length).filter(|option| !option.is_empty()) else { return false };
         if kind == 3 {
-            let Some(prefix) = option.get(16..32).and_then(|prefix| <[u8; 16]>::try_from(prefix).ok()) else { return false };
-            let prefix = Ipv6Addr::from(prefix);
+            let prefix = option.get(16..32).and_then(|prefix| <[u8; 16]>::try_from(prefix).ok());
+            let Some(prefix) = prefix.map(Ipv6Addr::from) else { return false };
             if prefix.is_multicast() || prefix.is_unspecified() || prefix.is_loopback() || option[2] > 128 {
                 return false;
             }
@@ -294,8 +294,8 @@ fn prefixes_are_networks(mut options: &[u8]) -> bool {
 
 fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: u8, length: usize) -> Sum {
     let sum = match (source, destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => Sum::default().bytes(&source.octets()).bytes(&destination.octets()),
-        (IpAddr::V6(source), IpAddr::V6(destination)) => Sum::default().bytes(&source.octets()).bytes(&destination.octets()),
+        (IpAddr::V4(from), IpAddr::V4(to)) => Sum::default().bytes(&from.octets()).bytes(&to.octets()),
+        (IpAddr::V6(from), IpAddr::V6(to)) => Sum::default().bytes(&from.octets()).bytes(&to.octets()),
         _ => Sum::default(),
     };
     // A frame is shorter than 64 KiB, and so is what is in it.

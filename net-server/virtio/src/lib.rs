@@ -1,8 +1,8 @@
 //! A virtio network card over PCI, as a device for smoltcp.
 //!
-//! Over `virtio-drivers`' queues, with a transport and a driver of our own: that crate's finds the card's registers in PCI
-//! configuration space, which only root may touch, and its network driver negotiates neither ACCESS_PLATFORM, without
-//! which a card behind an IOMMU does not start, nor does it tell of the link.
+//! Over `virtio-drivers`' queues, with a transport and a driver of our own: that crate's finds the card's registers in
+//! PCI configuration space, which only root may touch, and its network driver negotiates neither ACCESS_PLATFORM,
+//! without which a card behind an IOMMU does not start, nor does it tell of the link.
 //!
 //! The card is trusted no further than the IOMMU lets it reach. Every number that it writes is checked against what it
 //! was given; one that does not fit breaks the device for good ([`Nic::broken`]), and nothing else. Frames are read

@@ -59,8 +59,8 @@ macro_rules! access {
 
 impl Mmio {
     /// # Safety
-    /// The bytes at `base`, which is aligned to a page, must be the card's registers, mapped uncached for ever, and nobody
-    /// else's.
+    /// The bytes at `base`, which is aligned to a page, must be the card's registers, mapped uncached for ever, and
+    /// nobody else's.
     pub unsafe fn new(base: *mut u8, bytes: usize) -> Mmio {
         Mmio { base, bytes }
     }
@@ -168,14 +168,14 @@ impl<R: Registers> Transport for Pci<R> {
         false
     }
 
-    fn queue_set(&mut self, queue: u16, size: u32, descriptors: PhysAddr, driver_area: PhysAddr, device_area: PhysAddr) {
+    fn queue_set(&mut self, queue: u16, size: u32, descriptors: PhysAddr, driver: PhysAddr, device: PhysAddr) {
         self.registers.write16(self.places.common + MSIX_CONFIG, NO_VECTOR);
         self.select(queue);
         self.registers.write16(self.places.common + QUEUE_SIZE, size as u16);
         self.registers.write16(self.places.common + QUEUE_MSIX_VECTOR, NO_VECTOR);
         self.write64(QUEUE_DESC, descriptors);
-        self.write64(QUEUE_DRIVER, driver_area);
-        self.write64(QUEUE_DEVICE, device_area);
+        self.write64(QUEUE_DRIVER, driver);
+        self.write64(QUEUE_DEVICE, device);
         let number = usize::from(self.registers.read16(self.places.common + QUEUE_NOTIFY_OFF));
         let doorbell = self.places.notify + number * self.places.notify_multiplier;
         if doorbell + 2 <= self.places.bytes {

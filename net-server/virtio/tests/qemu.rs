@@ -24,6 +24,7 @@ const DMA_BASE: usize = 16 << 20;
 /// Where the test puts the card's registers, as firmware would.
 const BAR: u64 = 0xfd00_0000;
 const SLOT: u32 = 2;
+const MAC_OPTION: &str = ",mac=52:54:00:12:34:56";
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 
 struct Machine {
@@ -65,7 +66,7 @@ impl Machine {
             .args(["-object", &format!("memory-backend-file,id=mem,size=64M,share=on,mem-path={}", memory.display())])
             .args(["-qtest", "stdio", "-qmp", &format!("unix:{},server=on,wait=off", monitor.display())])
             .args(["-netdev", "user,id=u", "-device"])
-            .arg(format!("virtio-net-pci,id=nic,netdev=u,addr={SLOT},disable-legacy=on,romfile=,mac=52:54:00:12:34:56{options}"))
+            .arg(format!("virtio-net-pci,id=nic,netdev=u,addr={SLOT},disable-legacy=on,romfile={MAC_OPTION}{options}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

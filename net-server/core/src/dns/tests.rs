@@ -100,7 +100,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
-    fn no_message_is_a_panic(damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8), cut in any::<prop::sample::Index>()) {
+    fn no_message_is_a_panic(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        cut in any::<prop::sample::Index>(),
+    ) {
         let host = name("www.example.org").unwrap();
         let question = question(7, &host, Kind::A);
         let mut message = response(&question, 0, &[(ASKED, ALIAS, b"\x04real\xc0\x10"), (ASKED, 1, &[1, 2, 3, 4])]);

@@ -1,5 +1,5 @@
-//! The rest of the world at the other end of a cable: a router with DHCP, DNS and echo, and a host with TCP services, on
-//! a smoltcp of its own that checks every checksum.
+//! The rest of the world at the other end of a cable: a router with DHCP, DNS and echo, and a host with TCP services,
+//! on a smoltcp of its own that checks every checksum.
 
 use super::cable::Port;
 use net_core::smoltcp::{
@@ -202,7 +202,8 @@ impl Peer {
 
     fn send_icmp4(&mut self, to: Ipv4Addr, icmp: &Icmpv4Repr) {
         let next_header = IpProtocol::Icmp;
-        let ip = Ipv4Repr { src_addr: ADDRESS, dst_addr: to, next_header, payload_len: icmp.buffer_len(), hop_limit: 64 };
+        let payload_len = icmp.buffer_len();
+        let ip = Ipv4Repr { src_addr: ADDRESS, dst_addr: to, next_header, payload_len, hop_limit: 64 };
         let mut frame = vec![0; 14 + 20 + icmp.buffer_len()];
         self.head(&mut frame, EthernetProtocol::Ipv4);
         ip.emit(&mut Ipv4Packet::new_unchecked(&mut frame[14..]), &Default::default());
@@ -276,7 +277,8 @@ impl Peer {
 
     fn send_icmp6(&mut self, from: Ipv6Address, to: Ipv6Address, icmp: &Icmpv6Repr) {
         let payload_len = icmp.buffer_len();
-        let ip = Ipv6Repr { src_addr: from, dst_addr: to, next_header: IpProtocol::Icmpv6, payload_len, hop_limit: 255 };
+        let next_header = IpProtocol::Icmpv6;
+        let ip = Ipv6Repr { src_addr: from, dst_addr: to, next_header, payload_len, hop_limit: 255 };
         let mut frame = vec![0; 14 + 40 + payload_len];
         self.head(&mut frame, EthernetProtocol::Ipv6);
         ip.emit(&mut Ipv6Packet::new_unchecked(&mut frame[14..]));
@@ -347,8 +349,8 @@ impl Peer {
         while let Ok((message, from)) = socket.recv() {
             let packet = DnsPacket::new_checked(message).unwrap();
             let (_, question) = DnsQuestion::parse(packet.payload()).unwrap();
-            let labels: Vec<_> =
-                packet.parse_name(question.name).map(|label| String::from_utf8(label.unwrap().to_vec()).unwrap()).collect();
+            let text = |label: Result<&[u8]>| String::from_utf8(label.unwrap().to_vec()).unwrap();
+            let labels: Vec<_> = packet.parse_name(question.name).map(text).collect();
             let name = labels.join(".");
             let says = self.names.iter().find(|(of, _)| *of == name).map_or(&[Says::Code(3)][..], |(_, says)| says);
             self.asked.push(name);
@@ -386,8 +388,9 @@ impl Peer {
                 ECHO => {
                     while socket.can_recv() && socket.can_send() {
                         let room = socket.send_capacity() - socket.send_queue();
-                        let bytes = socket.recv(|bytes| (bytes.len().min(room), bytes[..bytes.len().min(room)].to_vec())).unwrap();
-                        socket.send_slice(&bytes).unwrap();
+                        let mut bytes = vec![0; room];
+                        let length = socket.recv_slice(&mut bytes).unwrap();
+                        socket.send_slice(&bytes[..length]).unwrap();
                     }
                 }
                 DISCARD => {

@@ -51,7 +51,8 @@ fn without_dhcp_a_connection_waits_for_an_address_and_gets_it_when_dhcp_comes_in
 
     let mut world = World::new(Faults::default(), 1);
     world.peer.manners.dhcp = false;
-    let (connection, ping) = (world.connect("10.0.0.1", ECHO, 30_000).unwrap(), world.ping("10.0.0.1", 30_000).unwrap());
+    let connection = world.connect("10.0.0.1", ECHO, 30_000).unwrap();
+    let ping = world.ping("10.0.0.1", 30_000).unwrap();
     assert_eq!(world.outcome(connection, 11_000), Some(Error::NoAddress));
     assert_eq!(world.outcome(ping, 100), Some(Error::NoAddress));
     assert_eq!(world.reach, Some(Reach::NoAddress));
@@ -63,7 +64,8 @@ fn a_link_that_is_down_is_said_at_once() {
     world.link = false;
     world.pass();
     assert_eq!(world.reach, Some(Reach::LinkDown));
-    let (connection, ping) = (world.connect("10.0.0.1", ECHO, 30_000).unwrap(), world.ping("10.0.0.1", 30_000).unwrap());
+    let connection = world.connect("10.0.0.1", ECHO, 30_000).unwrap();
+    let ping = world.ping("10.0.0.1", 30_000).unwrap();
     assert_eq!(world.outcome(connection, 10), Some(Error::LinkDown));
     assert_eq!(world.outcome(ping, 10), Some(Error::LinkDown));
 }

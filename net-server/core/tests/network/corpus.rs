@@ -1,5 +1,5 @@
-//! The fuzz targets' corpus and random bytes through every target, as ordinary tests. `every_seed_is_in_the_corpus` writes
-//! it: `ALPHA_WRITE_CORPUS=1 cargo test -p net-core --test network corpus`.
+//! The fuzz targets' corpus and random bytes through every target, as ordinary tests. `every_seed_is_in_the_corpus`
+//! writes it: `ALPHA_WRITE_CORPUS=1 cargo test -p net-core --test network corpus`.
 
 #[path = "../../fuzz/targets.rs"]
 mod targets;
@@ -23,8 +23,8 @@ fn encoded(value: &impl serde::Serialize) -> Vec<u8> {
     ipc::encode(value, &mut buffer).unwrap().to_vec()
 }
 
-/// What net sends in the tests' world, and what it is sent, comes from a few frames by hand: a DHCP offer would not fit a
-/// piece, so the network here is IPv6's.
+/// What net sends in the tests' world, and what it is sent, comes from a few frames by hand: a DHCP offer would not fit
+/// a piece, so the network here is IPv6's.
 fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let id = Id { life: 1, number: 1 };
     let connect = Request::Connect { host: Host::Name("10.0.0.1".try_into().unwrap()), port: 80, timeout_ms: 5000 };

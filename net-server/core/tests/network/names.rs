@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 fn fails_with(says: &'static [Says], error: NameError, ms: u64) {
     let mut world = World::up();
     world.peer.names.push(("host.example", says.to_vec()));
-    let (connection, ping) = (world.connect("host.example", ECHO, 30_000).unwrap(), world.ping("host.example", 30_000).unwrap());
+    let connection = world.connect("host.example", ECHO, 30_000).unwrap();
+    let ping = world.ping("host.example", 30_000).unwrap();
     assert_eq!(world.outcome(connection, ms), Some(Error::Name(error)), "{says:?}");
     assert_eq!(world.outcome(ping, 100), Some(Error::Name(error)), "{says:?}");
 }

@@ -1,7 +1,7 @@
 //! QEMU's user network, as the machine meets it, and the host's own TCP behind it: real DHCP, DNS, TCP and ICMP.
 //!
-//! QEMU runs without a machine: its user network is one port of a hub, and a pair of datagram sockets, which end here, is
-//! the other.
+//! QEMU runs without a machine: its user network is one port of a hub, and a pair of datagram sockets, which end here,
+//! is the other.
 
 use crate::common::{Known, MAC};
 use ipc::net::{Error, Event, Host, Id, Reach, Record, Server, SEND_WINDOW};
