@@ -54,6 +54,7 @@ compile_error!("the format is little-endian, and so are the machines that this r
 
 use core::{
     ptr::NonNull,
+    slice,
     sync::atomic::{fence, AtomicU64, Ordering::*},
 };
 
@@ -168,6 +169,15 @@ impl Data {
         let offset = (position & (self.capacity - 1)) as usize / 8;
         // SAFETY: the mask keeps it below the capacity, and the area was promised to be that long.
         unsafe { self.words.at(DATA / 8 + offset) }
+    }
+
+    /// The words from a position to the end of the data, at least one: a position for each word costs more than the word.
+    #[inline]
+    fn run(&self, position: u64) -> &[AtomicU64] {
+        let offset = (position & (self.capacity - 1)) as usize / 8;
+        // SAFETY: the area was promised to be `DATA + capacity` bytes long, the mask keeps the offset below the capacity,
+        // and the words are only ever accessed atomically.
+        unsafe { slice::from_raw_parts(self.words.at(DATA / 8 + offset), self.capacity as usize / 8 - offset) }
     }
 
     /// A word of the header.
@@ -313,9 +323,15 @@ impl Writer {
                 (self.word, self.filled) = (0, 0);
             }
         }
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.store(u64::from_le_bytes(*word));
+        let (mut words, rest) = bytes.as_chunks::<8>();
+        while !words.is_empty() {
+            let run = self.data.run(self.position);
+            let (now, after) = words.split_at(words.len().min(run.len()));
+            for (place, word) in run.iter().zip(now) {
+                place.store(u64::from_le_bytes(*word), Relaxed);
+            }
+            self.position = self.position.wrapping_add(8 * now.len() as u64);
+            words = after;
         }
         for (i, &byte) in rest.iter().enumerate() {
             self.word |= u64::from(byte) << (8 * i);
@@ -482,13 +498,20 @@ impl Consumer {
         let mut position = self.position;
         let (start, rest) = buffer.split_at_mut(buffer.len().min(4));
         start.copy_from_slice(&(first >> 32).to_le_bytes()[..start.len()]);
-        for chunk in rest.chunks_mut(8) {
-            position = position.wrapping_add(8);
-            let word = self.data.word(position).load(Relaxed).to_le_bytes();
-            match <&mut [u8; 8]>::try_from(&mut *chunk) {
-                Ok(chunk) => *chunk = word,
-                Err(_) => chunk.copy_from_slice(&word[..chunk.len()]),
+        position = position.wrapping_add(8);
+        let (mut words, last) = rest.as_chunks_mut::<8>();
+        while !words.is_empty() {
+            let run = self.data.run(position);
+            let (now, after) = words.split_at_mut(words.len().min(run.len()));
+            for (word, place) in now.iter_mut().zip(run) {
+                *word = place.load(Relaxed).to_le_bytes();
             }
+            position = position.wrapping_add(8 * now.len() as u64);
+            words = after;
+        }
+        if !last.is_empty() {
+            let word = self.data.word(position).load(Relaxed).to_le_bytes();
+            last.copy_from_slice(&word[..last.len()]);
         }
     }
 
