@@ -90,7 +90,7 @@ pub fn never_execute() -> Outcome {
     // There is no gigabyte of memory here, but of addresses where a device might be: enough to be refused a jump.
     let (untyped, _) =
         untypeds().find(|(_, d)| d.is_device == 1 && d.size_bits >= 30).expect("a device untyped of 1 GiB");
-    let huge = make_from(untyped, object::FRAME_1G, 0);
+    let huge = make_from(untyped, object::HUGE_PAGE, 0);
     must(huge, label::X86PageMap, &[ROOT_VSPACE], &[HUGE_AT, READ | WRITE, EXECUTE_NEVER]);
     refused(HUGE_AT, 0, "a jump into a never-execute page of 1 GiB was not refused as such")?;
     delete(huge);

@@ -174,7 +174,7 @@ impl Fuzz {
             echo: echo_endpoint,
             callers,
             large: make(object::FRAME_2M, 0),
-            huge: of_size(30, 1).map(|(untyped, _)| make_from(untyped, object::FRAME_1G, 0)),
+            huge: of_size(30, 1).map(|(untyped, _)| make_from(untyped, object::HUGE_PAGE, 0)),
             device,
             ports: mint(IO_PORT, ALL, 0x2f8 << 16 | 0x2ff),
             foreign_io: io.then(|| mint(IO_SPACE, ALL, 8 << 16 | 0xfd)),

@@ -20,7 +20,7 @@ pub mod object {
     pub const CNODE: u64 = 4;
     pub const PDPT: u64 = 5;
     pub const PML4: u64 = 6;
-    pub const FRAME_1G: u64 = 7;
+    pub const HUGE_PAGE: u64 = 7;
     pub const FRAME_4K: u64 = 8;
     pub const FRAME_2M: u64 = 9;
     pub const PAGE_TABLE: u64 = 10;

@@ -12,11 +12,11 @@ mod machine;
 
 mod boot;
 mod edu;
+mod execute;
+mod fpu;
 mod fuzz;
 mod fuzz_call;
 mod iommu;
-mod execute;
-mod fpu;
 mod ipc;
 mod mem;
 mod memory;

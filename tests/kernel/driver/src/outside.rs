@@ -44,11 +44,11 @@ fn text(error: impl std::fmt::Display) -> String {
 impl Stopped {
     /// Before the machine's first instruction.
     fn boot(driver: &Driver, kernel: &Kernel, cores: u32, only: &str) -> Result<Stopped, String> {
-        let root = root::build(kernel, &driver.work, &root::Parameters { only, range: [0, 0], iommu: false, fuzz: [0; 3] }).map_err(text)?;
+        let root = root::build(kernel, &driver.work, &root::Parameters { only, ..Default::default() }).map_err(text)?;
         let socket = driver.work.join("debugger");
         let _ = std::fs::remove_file(&socket);
         let debugger = Some(socket.as_path());
-        let machine = qemu::Machine { cores, debugger, ..qemu::USUAL };
+        let machine = qemu::Machine { debugger, ..qemu::Machine::new(cores, "512M") };
         let machine = qemu::Running::start(kernel, &root, &machine).map_err(text)?;
         let end = Instant::now() + Duration::from_secs(30);
         let stream = loop {

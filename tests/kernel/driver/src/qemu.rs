@@ -17,25 +17,28 @@ pub struct Machine<'a> {
     pub range: Option<([u64; 2], &'a Path)>,
     /// One nanosecond an instruction, instead of the host's clock.
     pub count_instructions: bool,
+    /// A socket for a debugger, for which the machine waits.
+    pub debugger: Option<&'a Path>,
     pub iommu: Iommu,
     /// A file that is the machine's memory (for machines of less than 2 GiB), to be read when it is dead.
     pub memory_file: Option<&'a Path>,
     pub whole_boot: Duration,
-    /// A socket for a debugger, for which the machine waits.
-    pub debugger: Option<&'a Path>,
 }
 
-/// What most machines have in common.
-pub const USUAL: Machine = Machine {
-    cores: 1,
-    memory: "512M",
-    range: None,
-    count_instructions: false,
-    iommu: Iommu::None,
-    memory_file: None,
-    whole_boot: WHOLE_BOOT,
-    debugger: None,
-};
+impl<'a> Machine<'a> {
+    pub fn new(cores: u32, memory: &'a str) -> Machine<'a> {
+        Machine {
+            cores,
+            memory,
+            range: None,
+            count_instructions: false,
+            debugger: None,
+            iommu: Iommu::None,
+            memory_file: None,
+            whole_boot: WHOLE_BOOT,
+        }
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Iommu {

@@ -18,6 +18,7 @@ const IOMMU: (usize, usize) = (86, 87);
 const FUZZ: (usize, usize) = (93, 144);
 
 /// What the root task is told.
+#[derive(Default)]
 pub struct Parameters<'a> {
     /// One test, or all.
     pub only: &'a str,
