@@ -25,11 +25,15 @@ const GOAL_S: f32 = 5.0;
 
 /// Proofs while calls and tokens are on their way.
 const WHILE_ANSWERING: usize = 5;
+/// Changes of the mode, with a proof after each.
+const CHANGES: usize = 4;
+const LONG_CHANGES: usize = 50;
 
 pub fn tests() -> Vec<Test> {
     vec![
         test("live proof on one core, at the prompt and after parts were killed", |world| proven(world, 1)),
         test("live proof on two cores, at the prompt and after parts were killed", |world| proven(world, 2)),
+        test("live proof in each mode, after changes there and back", in_each_mode),
         test("live proof finds every planted fault", planted),
     ]
 }
@@ -89,6 +93,30 @@ fn proven(world: &World, cores: u8) -> Result<()> {
         person.wait_printed(mark, "was started again")?;
         person.clear_line()?;
         check(&proof, &mut person, &format!("after {part} was started again"))?;
+    }
+    Ok(())
+}
+
+fn in_each_mode(world: &World) -> Result<()> {
+    let (boot, first, mut person) = boot(world, 1)?;
+    let mut proofs = vec![first];
+    for mode in 1..boot.system.modes.len() {
+        proofs.push(Proof::new(world.programs()?, &boot, mode)?);
+    }
+    let changes = if world.long { LONG_CHANGES } else { CHANGES };
+    for change in 1..=changes {
+        let mode = change % proofs.len();
+        let title = &boot.system.modes[mode].title;
+        person.change_mode(mode + 1, title)?;
+        check(&proofs[mode], &mut person, &format!("after change {change}, in {title}"))?;
+        if change % 2 == 0 {
+            let mark = person.mark();
+            kill(&mut person.machine, &Signature::of(&boot, "router")?)?;
+            person.enter("/why")?;
+            person.wait_printed(mark, "was started again")?;
+            person.clear_line()?;
+            check(&proofs[mode], &mut person, &format!("and after router was started again in {title}"))?;
+        }
     }
     Ok(())
 }
