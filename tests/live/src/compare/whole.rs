@@ -221,8 +221,12 @@ impl Compare<'_, '_> {
                 self.differ(Kind::DeviceMemory, sentence);
             }
         }
-        for (device, address) in missing {
-            self.differ(Kind::DeviceMemory, format!("device {device:#x} reaches nothing at its address {address:#x}"));
+        for device in &expected.devices {
+            let lost: Vec<u64> = missing.iter().filter(|(id, _)| *id == device.id).map(|(_, at)| *at).collect();
+            if let (Some(first), count) = (lost.first(), lost.len()) {
+                let sentence = format!("{} lacks {count} pages of its memory, from {first:#x} on", device.name);
+                self.differ(Kind::DeviceMemory, sentence);
+            }
         }
     }
 }

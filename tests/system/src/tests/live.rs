@@ -124,9 +124,9 @@ fn in_each_mode(world: &World) -> Result<()> {
 /// No difference, and the edges are the layout's channels.
 fn check(proof: &Proof, person: &mut Person, when: &str) -> Result<()> {
     let (proven, report) = proof.run(&mut person.machine, &RULES, |_, report| {
-        ensure!(report.differences.is_empty(), "{when}:\n{}", lines(&report.differences));
-        Ok(summary(report, proof))
+        Ok(report.differences.is_empty().then(|| summary(report, proof)).ok_or_else(|| lines(&report.differences)))
     })?;
+    let report = report.map_err(|found| person.machine.terminal.failure(format!("{when}:\n{found}")))?;
     let (counts, wrong) = report;
     println!("\n  live proof {when}: {counts}; {proven}");
     ensure!(wrong.is_empty(), "{when}, edges and channels differ:\n{}", lines(&wrong));
