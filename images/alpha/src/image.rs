@@ -204,7 +204,8 @@ pub fn describe(boot: &Boot) -> Result<()> {
         println!("wall    holds in {name}: private data on {private} of {edges} edges  ({file}-{name}.certificate)");
     }
     if !boot.proof.masters.is_empty() {
-        println!("wall    without an IOMMU it rests on the drivers of devices that do DMA: {}", boot.proof.masters.join(", "));
+        let drivers = boot.proof.masters.join(", ");
+        println!("wall    without an IOMMU it rests on the drivers of devices that do DMA: {drivers}");
     }
     println!("memory  {}, {} cores", layout::size(boot.memory_bytes), boot.cores);
     for need in needs(&boot.system, bytes).rows {

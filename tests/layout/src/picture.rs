@@ -39,7 +39,8 @@ pub fn page(system: &System) -> String {
     let mut page = HEAD.to_owned();
     for (mode, entry) in system.modes.iter().enumerate() {
         let edges = edges(system, mode, &Platform::WITH_IOMMU);
-        let _ = write!(page, "\n## {}\n\n```mermaid\nflowchart LR\n{}{CLASSES}```\n", entry.title, graph(system, &edges));
+        let graph = graph(system, &edges);
+        let _ = write!(page, "\n## {}\n\n```mermaid\nflowchart LR\n{graph}{CLASSES}```\n", entry.title);
     }
     page
 }

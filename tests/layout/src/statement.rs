@@ -88,9 +88,9 @@ fn reaches_no_wire(edges: &[Edge], flow: &Flow) -> Result<(), Vec<Edge>> {
     }
 }
 
-/// Over any sequence of modes: a PD that runs on remembers. Public PDs do not, root makes them anew with all that they
-/// share (root-task/src/modes.rs), so each mode's are places of their own here.
-pub fn holds_across(system: &System, platform: &Platform) -> Result<(), Violation> {
+/// The edges of all modes: a PD that runs on remembers. Public PDs do not, root makes them anew with all that they
+/// share (root-task/src/modes.rs), so each mode's are places of their own.
+pub fn edges_across(system: &System, platform: &Platform) -> Vec<Edge> {
     let mut all: Vec<Edge> = Vec::new();
     for mode in 0..system.modes.len() {
         let named = |place: &str| match is_public(system, place) {
@@ -102,17 +102,26 @@ pub fn holds_across(system: &System, platform: &Platform) -> Result<(), Violatio
             all.push(edge);
         }
     }
+    all
+}
+
+/// Whether this is a public PD of a mode without a network: it knows what was typed there.
+pub fn is_typed_locally(system: &System, place: &str) -> bool {
+    let mode = place.split_once('@').and_then(|(_, name)| system.modes.iter().position(|mode| mode.name == name));
+    mode.is_some_and(|mode| is_local(system, mode))
+}
+
+/// What the statement says of any sequence of modes.
+pub fn holds_across(system: &System, platform: &Platform) -> Result<(), Violation> {
+    let all = edges_across(system, platform);
     let wrong = |rule, what: String, path| Err(Violation { rule, mode: None, what, path });
     let private = Flow::new(system, &all, |place| is_private(system, place), is_share);
     reaches_no_wire(&all, &private).or_else(|path| {
         let what = format!("over a change of the mode, data of {} (private) can reach the network", path[0].from);
         wrong(Rule::NoWayToTheWire, what, path)
     })?;
-    // What was typed where no network was.
-    let local: Vec<&str> =
-        (0..system.modes.len()).filter(|m| is_local(system, *m)).map(|m| system.modes[m].name.as_str()).collect();
-    let typed = |place: &str| place.split_once('@').is_some_and(|(_, mode)| local.contains(&mode));
-    reaches_no_wire(&all, &Flow::new(system, &all, typed, |_, _| false)).or_else(|path| {
+    let typed = Flow::new(system, &all, |place| is_typed_locally(system, place), |_, _| false);
+    reaches_no_wire(&all, &typed).or_else(|path| {
         let what = format!("what was typed without a network ({}) can reach one later", path[0].from);
         wrong(Rule::TypedLocallyStays, what, path)
     })
