@@ -1,5 +1,5 @@
-//! Records from router to gate, and from gate to cloud: what the person wants to leave this machine. One way; what comes
-//! of it cloud shows on its own display ring.
+//! Records from router to gate, and from gate to cloud: what the person wants to leave this machine. One way; what
+//! comes of it cloud shows on its own display ring.
 
 use alloc::{string::String, vec::Vec};
 use core::{fmt, num::NonZeroU16, ops::Deref};
@@ -83,7 +83,11 @@ impl TryFrom<Vec<u8>> for Payload {
     type Error = TooLong;
 
     fn try_from(bytes: Vec<u8>) -> Result<Payload, TooLong> {
-        if bytes.len() <= PAYLOAD_BYTES { Ok(Payload(bytes)) } else { Err(TooLong) }
+        if bytes.len() <= PAYLOAD_BYTES {
+            Ok(Payload(bytes))
+        } else {
+            Err(TooLong)
+        }
     }
 }
 
@@ -160,7 +164,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_request_arrives_as_it_was(host in "[a-z0-9:._-]{0,260}", payload in prop::collection::vec(any::<u8>(), 0..5000)) {
+        fn every_request_arrives_as_it_was(
+            host in "[a-z0-9:._-]{0,260}", payload in prop::collection::vec(any::<u8>(), 0..5000),
+        ) {
             let (host, payload) = (Host::try_from(host.as_str()), Payload::try_from(payload));
             let (Ok(host), Ok(payload)) = (host, payload) else { return Ok(()) };
             for request in [

@@ -39,10 +39,8 @@ struct Rings {
 
 fn run(start: &'static pd::Start) -> ! {
     let mut cloud = Cloud::new(start.epoch);
-    let mut net = Server {
-        calls: Client(pd::rpc::Client::new(layout::CLIENT_NET)),
-        send: RingOut::open(layout::RING_OUT_SEND),
-    };
+    let mut net =
+        Server { calls: Client(pd::rpc::Client::new(layout::CLIENT_NET)), send: RingOut::open(layout::RING_OUT_SEND) };
     let mut rings = Rings {
         requests: RingIn::open(layout::RING_IN_OUTBOUND),
         received: RingIn::open(layout::RING_IN_RECEIVED),

@@ -1,8 +1,8 @@
 //! Cloud without its protection domain, as it is for now: one request of gate at a time goes over plain TCP, and what
 //! comes back is shown. Nothing here decides what may leave; gate did.
 //!
-//! The network server is not trusted to be right: whatever it says, each request ends with one sentence, after a bounded
-//! time in which nothing happens, and what is shown is bounded.
+//! The network server is not trusted to be right: whatever it says, each request ends with one sentence, after a
+//! bounded time in which nothing happens, and what is shown is bounded.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
@@ -54,7 +54,11 @@ enum Work {
         until_us: u64,
     },
     /// All was said; the connection says goodbye.
-    Goodbye { id: Id, shutdown: bool, until_us: u64 },
+    Goodbye {
+        id: Id,
+        shutdown: bool,
+        until_us: u64,
+    },
 }
 
 struct Fetch {

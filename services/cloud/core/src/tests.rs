@@ -259,7 +259,9 @@ fn every_error_is_a_sentence() {
         desk.request(fetch(b"x"));
         assert!(desk.cloud.idle() && desk.last().ends_with('.'));
     }
-    for error in [CallError::ServerDied, CallError::Version, CallError::Malformed, CallError::Refused, CallError::TooLong] {
+    for error in
+        [CallError::ServerDied, CallError::Version, CallError::Malformed, CallError::Refused, CallError::TooLong]
+    {
         let mut desk = Desk::new();
         desk.net.connect = Err(error);
         desk.request(fetch(b"x")).request(Request::Ping { id: 1, host: host() }).request(Request::NetStatus { id: 1 });
@@ -272,7 +274,10 @@ fn an_error_after_some_bytes_says_how_many_came() {
     let mut desk = Desk::connected(b"x");
     let id = desk.id();
     desk.data(b"half a li").event(Event::Failed { id, error: Error::Reset });
-    assert_eq!(desk.lines()[1..], ["half a li", "The other end has broken off the connection. Before that came 9 bytes."]);
+    assert_eq!(
+        desk.lines()[1..],
+        ["half a li", "The other end has broken off the connection. Before that came 9 bytes."]
+    );
 }
 
 #[test]
@@ -439,9 +444,15 @@ fn a_new_life_says_what_is_lost() {
 #[derive(Clone, Debug)]
 enum Step {
     Request(Request),
-    Data { ours: bool, bytes: Vec<u8> },
+    Data {
+        ours: bool,
+        bytes: Vec<u8>,
+    },
     /// Number of an event without bytes.
-    Event { ours: bool, which: u8 },
+    Event {
+        ours: bool,
+        which: u8,
+    },
     Malformed,
     Interrupt,
     Wait(u64),
@@ -469,15 +480,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// Whatever the network server does, each request ends with one sentence, nobody is waited for, what is sent is what
-    /// gate gave, and no more is given back than came.
+    /// Whatever the network server does, each request ends with one sentence, nobody is waited for, what is sent is
+    /// what gate gave, and no more is given back than came.
     #[test]
     fn a_network_server_that_behaves_badly_does_no_harm(steps in steps()) {
         let mut desk = Desk::new();
         let (mut begun, mut came) = (0usize, 0u64);
         let mut payload: Vec<u8> = Vec::new();
         for step in steps {
-            let id = |ours: bool| if ours { Id { life: LIFE, number: desk.net.numbers } } else { Id { life: 9, number: 9 } };
+            let current = Id { life: LIFE, number: desk.net.numbers };
+            let id = |ours: bool| if ours { current } else { Id { life: 9, number: 9 } };
             match step {
                 Step::Request(request) => {
                     if !desk.cloud.idle() {

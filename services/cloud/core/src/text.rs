@@ -81,8 +81,8 @@ impl Text {
     }
 }
 
-/// Lines put together into texts that a record of the display holds. Each line ends with a line feed, or an empty one at
-/// the end would be none.
+/// Lines put together into texts that a record of the display holds. Each line ends with a line feed, or an empty one
+/// at the end would be none.
 #[derive(Default)]
 struct Lines {
     texts: Vec<String>,
@@ -126,7 +126,10 @@ mod tests {
 
     #[test]
     fn lines_end_as_they_end_on_the_network() {
-        assert_eq!(all(&[b"HTTP/1.0 200 OK\r\n", b"a: b\r", b"\n\r\nte", b"xt\nend"]), ["HTTP/1.0 200 OK", "a: b", "", "text", "end"]);
+        assert_eq!(
+            all(&[b"HTTP/1.0 200 OK\r\n", b"a: b\r", b"\n\r\nte", b"xt\nend"]),
+            ["HTTP/1.0 200 OK", "a: b", "", "text", "end"]
+        );
         assert_eq!(all(&[b"\n", b"\n"]), ["", ""]);
         assert!(all(&[b""]).is_empty());
     }

@@ -16,7 +16,9 @@ pub const PING_STOPPED: &str = "Stopped.";
 pub fn call_failed(error: CallError) -> String {
     match error {
         CallError::ServerDied => "The network server died while it was asked; try again.".into(),
-        CallError::Version => "The network server speaks another version of the protocol: this image does not fit together.".into(),
+        CallError::Version => {
+            "The network server speaks another version of the protocol: this image does not fit together.".into()
+        }
         CallError::Malformed | CallError::Refused | CallError::TooLong => {
             "The network server and cloud did not understand each other; nothing was sent.".into()
         }
@@ -99,7 +101,11 @@ fn or_none(address: Option<impl Display>) -> String {
 }
 
 fn list(entries: &[String]) -> String {
-    if entries.is_empty() { "none".into() } else { entries.join(", ") }
+    if entries.is_empty() {
+        "none".into()
+    } else {
+        entries.join(", ")
+    }
 }
 
 fn count(number: u64, what: &str) -> String {

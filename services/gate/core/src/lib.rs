@@ -72,7 +72,7 @@ pub enum Verdict {
 
 /// The request that the person is asked about.
 struct Asked {
-    /// Counts from 1; no two requests have the same.
+    /// Counts from 1; no two questions have the same.
     number: u64,
     request: Request,
     /// When it was begun to be shown, or was shown in full.
@@ -207,6 +207,9 @@ impl Gate {
         self.closed(ends, now_us);
         match &mut self.asked {
             Some(again) if Some(again.number) == asked => {
+                // A question of its own: what was found out about the last one does not hold for it.
+                self.numbers += 1;
+                again.number = self.numbers;
                 again.shown = false;
                 again.since_us = now_us;
                 self.show_asked();

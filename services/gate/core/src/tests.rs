@@ -353,11 +353,18 @@ fn when_serial_dies_the_request_is_shown_again_before_anybody_can_say_yes() {
     assert_eq!(read(&desk.world.seen()), b"text");
     desk.open().line("yes");
     assert_eq!(desk.world.sent.len(), 1);
+    // It had taken everything when it died.
+    desk.ask(ping(3)).turn();
+    desk.world.serial_takes();
+    desk.world.typed_broke = true;
+    desk.turn().type_(Typed::Opened).type_(Typed::Line { text: "yes".into() }).turn();
+    assert_eq!(desk.world.sent.len(), 1);
+    desk.settle().type_(Typed::Closed).open().line("no");
     // In the middle of an answer it is a no.
     desk.ask(ping(2)).settle().open();
     desk.world.typed_broke = true;
     desk.settle().line("yes");
-    assert_eq!(desk.verdicts(), [Verdict::Confirmed, Verdict::Closed]);
+    assert_eq!(desk.verdicts(), [Verdict::Confirmed, Verdict::Refused, Verdict::Closed]);
     assert_eq!(desk.world.sent.len(), 1);
 }
 
@@ -402,6 +409,16 @@ fn a_broken_request_is_told() {
 }
 
 #[test]
+fn the_key_that_gate_names_is_the_layouts() {
+    let layout = include_str!("../../../../root-task/layout/system.toml");
+    let ring = layout.split("\nname = \"focus\"\n").find(|table| table.contains("\nto = \"gate\"\n")).unwrap();
+    assert!(ring.lines().any(|line| line == "focus_key = \"ctrl-g\""));
+    for sentence in [words::NOTHING_WAITS, words::NOT_SHOWN_YET, &words::question(TIMEOUT_US)] {
+        assert!(sentence.contains("Ctrl-G"));
+    }
+}
+
+#[test]
 fn the_log_line_names_the_bytes_by_their_hash() {
     let line = |request: &Request| alloc::format!("{}", Decision { verdict: Verdict::Confirmed, request });
     let text = line(&fetch(7, b"abc"));
@@ -441,7 +458,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => Just(Step::Type(yes)),
         1 => Just(Step::Type(Typed::Line { text: "no".into() })),
         2 => Just(Step::Type(Typed::Closed)),
-        1 => Just(Step::Break),
+        2 => Just(Step::Break),
         6 => (0usize..6).prop_map(Step::SerialTakes),
         8 => Just(Step::Turn),
         1 => prop_oneof![0..1000u64, Just(TIMEOUT_US)].prop_map(Step::Wait),
@@ -489,7 +506,7 @@ impl Onlooker {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     /// The whole of it: whatever happens in whatever order, what leaves was on the screen byte for byte when the key
     /// was pressed, with nothing asked after it, and the next line was yes; and each yes sends once.

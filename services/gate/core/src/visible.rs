@@ -130,7 +130,11 @@ pub mod tests {
 
     fn bytes() -> impl Strategy<Value = Vec<u8>> {
         let text = "[ -~\\r\\n\\t\\\\·äа\u{202e}\u{200b}\u{feff}\u{1f600}\u{25c6}]{0,200}";
-        prop_oneof![prop::collection::vec(any::<u8>(), 0..400), text.prop_map(String::into_bytes), ".{0,100}".prop_map(String::into_bytes)]
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..400),
+            text.prop_map(String::into_bytes),
+            ".{0,100}".prop_map(String::into_bytes)
+        ]
     }
 
     proptest! {

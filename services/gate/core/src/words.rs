@@ -7,10 +7,12 @@ use ipc::outbound::Request;
 pub const STARTED_ANEW: &str = "gate was started anew. What waited for your answer was not sent.";
 pub const UNREADABLE: &str = "A request that did not arrive whole was not sent.";
 pub const NOTHING_WAITS: &str = "Nothing waits for your answer. Ctrl-G or Escape takes you back.";
-pub const NOT_SHOWN_YET: &str = "What would be sent was not all on the screen when you pressed Ctrl-G. Press Ctrl-G to go \
-                                 back, read it, press Ctrl-G again, and answer then.";
-pub const NOT_AN_ANSWER: &str = "This was no answer: what waits was not all on the screen when you pressed Ctrl-G. Nothing \
-                                 was sent.";
+pub const NOT_SHOWN_YET: &str =
+    "What would be sent was not all on the screen when you pressed Ctrl-G. Press Ctrl-G to \
+                                 go back, read it, press Ctrl-G again, and answer then.";
+pub const NOT_AN_ANSWER: &str =
+    "This was no answer: what waits was not all on the screen when you pressed Ctrl-G. \
+                                 Nothing was sent.";
 
 /// Seconds of a time.
 fn seconds(us: u64) -> u64 {

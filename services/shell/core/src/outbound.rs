@@ -200,7 +200,9 @@ mod tests {
             let sentence = fetch(typed).unwrap_err();
             assert!(sentence.contains(about) && sentence.ends_with('.'), "{typed}: {sentence}");
         }
-        assert!(fetch(&format!("h 80 {}", "x".repeat(PAYLOAD_BYTES + 1))).unwrap_err().starts_with("That is 4097 bytes"));
+        assert!(fetch(&format!("h 80 {}", "x".repeat(PAYLOAD_BYTES + 1)))
+            .unwrap_err()
+            .starts_with("That is 4097 bytes"));
         assert!(fetch(&format!("h 80 {}", "x".repeat(PAYLOAD_BYTES))).is_ok());
         assert!(fetch(&format!("{} 80 x", "h".repeat(10_000))).unwrap_err().len() < 200);
         for typed in ["", "a b", "a b c"] {
