@@ -12,6 +12,9 @@ use spec::System;
 
 use crate::{kernel, memory::Memory, slots::Slot, Failure};
 
+/// docs/kernel.md, IO spaces.
+const FIRST_DOMAIN: u16 = 64;
+
 pub struct Iommu {
     levels: u8,
     /// One capability for each of [`System::pci`].
@@ -28,9 +31,9 @@ impl Iommu {
         let mut spaces = Vec::with_capacity(system.pci.len());
         for (index, function) in system.pci.iter().enumerate() {
             let slot = memory.slots.take(1)?;
-            // Domain 0 is not to be had, and no two devices may share one.
+            // No two devices may share a domain, and the first ones belong to devices that the firmware reserves memory for.
             let place = PciId::new(function.bus, function.device, function.function);
-            kernel::mint(init::IO_SPACE.0, slot, CapRights::ALL, CapData::io_space(index as u16 + 1, place))?;
+            kernel::mint(init::IO_SPACE.0, slot, CapRights::ALL, CapData::io_space(FIRST_DOMAIN + index as u16, place))?;
             spaces.push(slot);
         }
         Ok(Some(Iommu { levels, spaces }))
