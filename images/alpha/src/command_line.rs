@@ -9,6 +9,7 @@ AlphaOS: a local-first AI operating system on the seL4 microkernel.
 
 ./alpha run      builds what is not built yet and starts the system; there, /help helps and /quit leaves
 ./alpha test     runs the tests; `./alpha test NAME...` those parts, packages or tests
+./alpha prove    proves that private data cannot reach the network: on the layout, and on the memory of the running system
 ./alpha image    builds the boot image and says what it is made of
 ./alpha bench    measures, and writes docs/bench.md
 ./alpha doctor   says what is here, what is missing, and which Rust toolchain is taken and why
@@ -28,7 +29,7 @@ For run:
   --paused              starts stopped
 ";
 
-const VERBS: [&str; 6] = ["run", "test", "image", "bench", "doctor", "help"];
+const VERBS: [&str; 7] = ["run", "test", "prove", "image", "bench", "doctor", "help"];
 const OPTIONS: [&str; 9] =
     ["--model", "--cores", "--memory", "--debug-kernel", "--kvm", "--serial-socket", "--qmp", "--gdb", "--paused"];
 
@@ -37,6 +38,7 @@ pub enum Verb {
     Run(Box<run::Options>),
     Image(Box<run::Options>),
     Test(Vec<String>),
+    Prove(Vec<String>),
     Bench(Vec<String>),
     Doctor,
     Help,
@@ -53,9 +55,13 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Verb> {
         "run" => Ok(options(parser, true)?.map_or(Verb::Help, |o| Verb::Run(Box::new(o)))),
         "image" => Ok(options(parser, false)?.map_or(Verb::Help, |o| Verb::Image(Box::new(o)))),
         // What follows belongs to the tests.
-        "test" | "bench" => {
+        "test" | "bench" | "prove" => {
             let rest = parser.raw_args().map_err(wrong)?.map(|word| word.to_string_lossy().into_owned()).collect();
-            Ok(if verb == "test" { Verb::Test(rest) } else { Verb::Bench(rest) })
+            Ok(match verb.as_str() {
+                "test" => Verb::Test(rest),
+                "prove" => Verb::Prove(rest),
+                _ => Verb::Bench(rest),
+            })
         }
         "doctor" | "help" => match parser.next().map_err(wrong)? {
             Some(Arg::Short('h') | Arg::Long("help")) => Ok(Verb::Help),

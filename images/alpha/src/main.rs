@@ -28,7 +28,8 @@ fn start(verb: Verb) -> Result<u8> {
             Ok(0)
         }
         Verb::Test(names) => test::run(&tree, &toolchain()?, &names),
-        Verb::Bench(arguments) => test::bench(&tree, &toolchain()?, &arguments),
+        Verb::Prove(arguments) => test::program(&tree, &toolchain()?, "prove", &arguments),
+        Verb::Bench(arguments) => test::program(&tree, &toolchain()?, "bench", &arguments),
         Verb::Doctor => doctor::run(&tree),
         Verb::Help => {
             print!("{HELP}");

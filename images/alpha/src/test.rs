@@ -106,13 +106,13 @@ fn minutes(start: Instant) -> String {
     format!("{} min {:02} s", seconds / 60, seconds % 60)
 }
 
-/// `alpha bench`: the program is in the same package as the system tests.
-pub fn bench(tree: &Tree, toolchain: &Toolchain, arguments: &[String]) -> Result<u8> {
+/// `alpha bench`, `alpha prove`: programs of the package that the system tests are in.
+pub fn program(tree: &Tree, toolchain: &Toolchain, name: &str, arguments: &[String]) -> Result<u8> {
     let mut progress = Progress::new();
     Programs::build(tree, toolchain, Variant::Release, &mut progress)?;
     progress.finish();
     let mut command = toolchain.host(tree, "run");
-    command.args(["--quiet", "--package", SYSTEM, "--bin", "bench", "--"]).args(arguments);
+    command.args(["--quiet", "--package", SYSTEM, "--bin", name, "--"]).args(arguments);
     let status = command.status().map_err(Error::io(&toolchain.cargo))?;
     Ok(status.code().unwrap_or(1).clamp(0, 255) as u8)
 }
