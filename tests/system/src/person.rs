@@ -15,8 +15,8 @@ use std::{
 
 /// What stands before the line that one types.
 pub const PROMPT: &str = ">";
-/// What stands before the line that one types to root, past the shell.
-pub const TRUSTED_PROMPT: &str = "◆ AlphaOS>";
+/// What stands before the name of a part of the trusted path, and of nobody else.
+pub const MARKER: &str = "◆";
 /// Longer than serial takes for the pause inside a paste.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Who answers here.
@@ -100,7 +100,12 @@ impl Person {
 
     /// Until the trusted path to root has the focus, and its line reads so, with the cursor at the end.
     pub fn wait_trusted(&self, text: &str) -> Result<()> {
-        let row = format!("{TRUSTED_PROMPT} {text}");
+        self.wait_trusted_by("AlphaOS", text)
+    }
+
+    /// The same for another part of the trusted path.
+    pub fn wait_trusted_by(&self, label: &str, text: &str) -> Result<()> {
+        let row = format!("{MARKER} {label}> {text}");
         let column = row.chars().count();
         self.machine.terminal.wait(&format!("the line {row:?}"), |view| {
             let (seen, at) = view.cursor_row();

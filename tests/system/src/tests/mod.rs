@@ -7,6 +7,7 @@ mod input;
 mod live;
 mod models;
 mod modes;
+mod network;
 mod talk;
 mod trusted;
 
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Test> {
         input::tests(),
         trusted::tests(),
         modes::tests(),
+        network::tests(),
         death::tests(),
         live::tests(),
         models::tests(),
