@@ -363,6 +363,7 @@ fn key_bytes(key: &str) -> &[u8] {
         "ctrl-k" => b"\x0b",
         "ctrl-l" => b"\x0c",
         "ctrl-r" => b"\x12",
+        "ctrl-g" => b"\x07",
         "ctrl-t" => b"\x14",
         "ctrl-u" => b"\x15",
         "ctrl-w" => b"\x17",
