@@ -163,8 +163,8 @@ fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// What Rust programs for the kernel are made of; cargo is asked only when one of these changed.
-const PD_SOURCES: [&str; 8] =
-    ["Cargo.toml", "Cargo.lock", "ipc", "libs", "root-task", "services", "inference-server", "tests/bench-pds"];
+const PD_SOURCES: [&str; 9] =
+    ["Cargo.toml", "Cargo.lock", "ipc", "libs", "root-task", "services", "inference-server", "net-server", "tests"];
 
 fn rust_programs(tree: &Tree, toolchain: &Toolchain, packages: &[String], progress: &mut Progress) -> Result<()> {
     let stamp = cargo::pd_target_dir(tree).join("alpha.stamp");
