@@ -141,7 +141,8 @@ mod tests {
 
     fn boot(model: Option<LoadedModel>) -> Boot {
         let system: System = postcard_system();
-        Boot { kernel: "k".into(), image: "i".into(), model, spare: None, cores: 2, memory_bytes: 1 << 30, system }
+        let proof = wall::Proof { specification: [0; 32], modes: vec![], masters: vec![] };
+        Boot { kernel: "k".into(), image: "i".into(), model, spare: None, cores: 2, memory_bytes: 1 << 30, system, proof }
     }
 
     fn postcard_system() -> System {
