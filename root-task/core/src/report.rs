@@ -189,6 +189,21 @@ pub fn caps(system: &System, mode: usize, confined: bool) -> String {
             let _ = write!(text, "\n  memory: {sentence}");
         }
     }
+    let _ = write!(text, "\n{}", wire(system, mode));
+    text
+}
+
+/// Who can send to the network, and how.
+pub fn wire(system: &System, mode: usize) -> String {
+    let reach = crate::reach::to_devices(system, mode);
+    if reach.freely.is_empty() && reach.guarded.is_empty() {
+        return String::from("Network: nobody but root can reach a network device.");
+    }
+    let mut text = format!("Network: {} can send by themselves", reach.freely.join(", "));
+    if !reach.guarded.is_empty() {
+        let _ = write!(text, "; {} only through a trusted part, what you have confirmed", reach.guarded.join(", "));
+    }
+    text.push_str("; all others cannot.");
     text
 }
 
