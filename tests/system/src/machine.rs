@@ -33,6 +33,8 @@ pub struct Options {
     /// Stands still until a debugger lets it run.
     pub paused: bool,
     pub accel: Accel,
+    /// What the network card is connected to; `None`: QEMU's user network.
+    pub netdev: Option<String>,
     /// Words for the kernel's command line.
     pub append: Vec<String>,
     /// Further options of QEMU.
@@ -49,6 +51,7 @@ impl Default for Options {
             debugger_only: false,
             paused: false,
             accel: Accel::Tcg,
+            netdev: None,
             append: Vec::new(),
             extra: Vec::new(),
         }
@@ -73,6 +76,7 @@ impl Machine {
         config.accel = options.accel.clone();
         config.serial = Serial::Socket(console.clone());
         config.qmp = Some(control.clone());
+        config.netdev.clone_from(&options.netdev);
         config.append.clone_from(&options.append);
         config.extra.clone_from(&options.extra);
         config.paused = options.paused;

@@ -9,12 +9,15 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{ensure, person::Person, Failure, Result};
+use serde_json::json;
+use system_tests::{ensure, machine::Options, person::Person, terminal::Mark, Failure, Result};
 
 pub fn tests() -> Vec<Test> {
     vec![
         shared(Shared::Usual, "in local only requests for the network go nowhere, and router says why", nowhere),
         test("gate shows what would leave, and nothing leaves without a yes", asked),
+        test("what goes wrong on the network is told in a sentence", trouble),
+        test("a network that gives no address is told of", no_address),
     ]
 }
 
@@ -92,6 +95,89 @@ fn asked(world: &World) -> Result<()> {
     person.wait_prompt()?;
     listener.set_nonblocking(true)?;
     ensure!(listener.accept().is_err(), "there was a connection that nobody confirmed");
+    person.quit()
+}
+
+/// Sends a line through gate, with a yes.
+fn fetch(person: &mut Person, line: &str) -> Result<Mark> {
+    let mark = person.enter(line)?;
+    person.wait_printed(mark, "is a no.")?;
+    person.wait_prompt()?;
+    answer(person, "yes", "You said yes")?;
+    Ok(mark)
+}
+
+fn in_network(world: &World, options: &Options) -> Result<Person> {
+    let boot = world.boot(&Wish::default())?;
+    let mut person = Person::boot(&boot, options)?;
+    let network = boot.system.modes.iter().position(|mode| mode.name == "network");
+    let network = network.ok_or_else(|| Failure::new("the layout has no mode network"))?;
+    person.change_mode(network + 1, "Network")?;
+    Ok(person)
+}
+
+fn trouble(world: &World) -> Result<()> {
+    let mut person = in_network(world, &limit(300))?;
+    // A port on which nobody listens any more.
+    let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let mark = fetch(&mut person, &format!("/fetch 10.0.2.2 {closed} x"))?;
+    person.wait_printed(mark, "The connection was refused: nothing listens on that port.")?;
+
+    // The other end breaks off: unread bytes make the host's kernel send a reset.
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let mark = fetch(&mut person, &format!(r"/fetch 10.0.2.2 {port} GET / HTTP/1.0\r\n\r\n"))?;
+    let stream = accept(&listener)?;
+    stream.peek(&mut [0])?;
+    drop(stream);
+    person.wait_printed(mark, "[cloud]")?;
+    person.wait_printed(mark, "The other end has broken off the connection.")?;
+
+    // Ctrl-C ends what would last for ever.
+    let mark = fetch(&mut person, &format!(r"/fetch 10.0.2.2 {port} GET / HTTP/1.0\r\n\r\n"))?;
+    let mut stream = accept(&listener)?;
+    stream.write_all(b"the beginning\n")?;
+    person.wait_printed(mark, "the beginning")?;
+    person.press("ctrl-c")?;
+    person.wait_printed(mark, "Stopped after 14 bytes")?;
+    person.wait_prompt()?;
+
+    let mark = fetch(&mut person, "/ping 10.0.2.2")?;
+    person.wait_printed(mark, "10.0.2.2 answered in")?;
+
+    person.machine.qmp.run("set_link", json!({ "name": "net", "up": false }))?;
+    let mark = person.enter("/net")?;
+    person.wait_printed(mark, "the link is down")?;
+    person.wait_prompt()?;
+    let mark = fetch(&mut person, &format!("/fetch 10.0.2.2 {port} x"))?;
+    person.wait_printed(mark, "The network link is down.")?;
+    person.machine.qmp.run("set_link", json!({ "name": "net", "up": true }))?;
+    // The address comes again by itself.
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let mark = person.enter("/net")?;
+        person.wait_printed(mark, "records of cloud")?;
+        person.wait_prompt()?;
+        if person.machine.terminal.look(|view| view.printed_since(mark)).contains("10.0.2.15/24") {
+            break;
+        }
+        ensure!(Instant::now() < end, "no address after the link was there again");
+    }
+    let mark = fetch(&mut person, "/ping 10.0.2.2")?;
+    person.wait_printed(mark, "10.0.2.2 answered in")?;
+    person.quit()
+}
+
+/// The card is connected to nothing that answers.
+fn no_address(world: &World) -> Result<()> {
+    let options = Options { netdev: Some("hubport,id=net,hubid=0".into()), ..limit(300) };
+    let mut person = in_network(world, &options)?;
+    let mark = person.enter("/net")?;
+    person.wait_printed(mark, "the link is up; nobody has given an address")?;
+    person.wait_prompt()?;
+    let mark = fetch(&mut person, "/fetch 10.0.2.2 80 x")?;
+    person.wait_printed(mark, "This computer has no network address: no DHCP server has answered.")?;
+    ensure!(!person.ask("Hello!")?.text.is_empty(), "no answer");
     person.quit()
 }
 
