@@ -7,6 +7,7 @@
 pub mod gdb;
 pub mod gguf;
 pub mod live;
+pub mod live_wall;
 pub mod machine;
 pub mod person;
 pub mod qmp;

@@ -8,7 +8,7 @@ use alpha::{cargo::Toolchain, Boot, Programs, Progress, Tree, Variant, Wish};
 use live_proof::{compare::Rules, Report};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fs, path::Path, process::ExitCode, time::Duration};
-use system_tests::{live::Proof, machine::Options, person::Person, Failure, Result};
+use system_tests::{live::Proof, live_wall, machine::Options, person::Person, Failure, Result};
 
 /// For the boot on a busy computer.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -85,7 +85,13 @@ fn live(programs: &Programs, boot: &Boot, mode: usize, person: &mut Person, rule
     let (proven, fine) = proof.run(&mut person.machine, rules, |_, report| {
         println!("  {}:", boot.system.modes[mode].title);
         show(report, edges);
-        Ok(report.differences.is_empty())
+        // The same statement once more, on what was found.
+        let holds = live_wall::holds(&boot.system, mode, &report.edges);
+        match &holds {
+            Ok(()) => println!("    statement    holds on these edges too: no way from a private part to the wire"),
+            Err(violation) => println!("    statement    VIOLATED: {violation}"),
+        }
+        Ok(report.differences.is_empty() && holds.is_ok())
     })?;
     println!("    read         {proven}, from outside, while the machine stood still");
     Ok(fine)

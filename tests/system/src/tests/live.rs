@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use system_tests::{
     ensure,
     live::Proof,
+    live_wall,
     machine::Options,
     person::Person,
     victim::{kill, Signature},
@@ -74,14 +75,14 @@ fn boot(world: &World, cores: u8) -> Result<(Boot, Proof, Person)> {
 
 fn proven(world: &World, cores: u8) -> Result<()> {
     let (boot, proof, mut person) = boot(world, cores)?;
-    check(&proof, &mut person, "at the prompt")?;
+    check(&proof, &boot, 0, &mut person, "at the prompt")?;
     let before = person.figures_seen();
     person.enter("What can you do?")?;
     for moment in 1..=WHILE_ANSWERING {
-        check(&proof, &mut person, &format!("while it answers, moment {moment}"))?;
+        check(&proof, &boot, 0, &mut person, &format!("while it answers, moment {moment}"))?;
     }
     person.wait_answer(before)?;
-    check(&proof, &mut person, "after an answer")?;
+    check(&proof, &boot, 0, &mut person, "after an answer")?;
     for part in ["router", "llama", "serial"] {
         let mark = person.mark();
         kill(&mut person.machine, &Signature::of(&boot, part)?)?;
@@ -92,7 +93,7 @@ fn proven(world: &World, cores: u8) -> Result<()> {
         }
         person.wait_printed(mark, "was started again")?;
         person.clear_line()?;
-        check(&proof, &mut person, &format!("after {part} was started again"))?;
+        check(&proof, &boot, 0, &mut person, &format!("after {part} was started again"))?;
     }
     Ok(())
 }
@@ -108,22 +109,30 @@ fn in_each_mode(world: &World) -> Result<()> {
         let mode = change % proofs.len();
         let title = &boot.system.modes[mode].title;
         person.change_mode(mode + 1, title)?;
-        check(&proofs[mode], &mut person, &format!("after change {change}, in {title}"))?;
+        check(&proofs[mode], &boot, mode, &mut person, &format!("after change {change}, in {title}"))?;
         if change % 2 == 0 {
             let mark = person.mark();
             kill(&mut person.machine, &Signature::of(&boot, "router")?)?;
             person.enter("/why")?;
             person.wait_printed(mark, "was started again")?;
             person.clear_line()?;
-            check(&proofs[mode], &mut person, &format!("and after router was started again in {title}"))?;
+            check(&proofs[mode], &boot, mode, &mut person, &format!("and after router was started again in {title}"))?;
         }
     }
     Ok(())
 }
 
-/// No difference, and the edges are the layout's channels.
-fn check(proof: &Proof, person: &mut Person, when: &str) -> Result<()> {
+/// No difference, the edges are the layout's channels, and the statement holds on them.
+fn check(proof: &Proof, boot: &Boot, mode: usize, person: &mut Person, when: &str) -> Result<()> {
     let (proven, report) = proof.run(&mut person.machine, &RULES, |_, report| {
+        live_wall::holds(&boot.system, mode, &report.edges)
+            .map_err(|violation| Failure::new(format!("{when}, on what was found: {violation}")))?;
+        // One edge more, and it does not.
+        if let Some(driver) = boot.system.pci.iter().find_map(|f| boot.system.pds.get(usize::from(f.driver)).filter(|pd| pd.modes.has(mode))) {
+            let leak = Edge { from: "llama".into(), to: driver.name.clone(), why: Why::Memory, what: "a planted page".into() };
+            let leaky: Vec<Edge> = report.edges.iter().cloned().chain([leak]).collect();
+            ensure!(live_wall::holds(&boot.system, mode, &leaky).is_err(), "a way out that was planted is not found");
+        }
         Ok(report.differences.is_empty().then(|| summary(report, proof)).ok_or_else(|| lines(&report.differences)))
     })?;
     let report = report.map_err(|found| person.machine.terminal.failure(format!("{when}:\n{found}")))?;
