@@ -41,6 +41,10 @@ impl Answer {
         part.split_whitespace().next()?.parse().ok()
     }
 
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        self.figures.split(" · ").find_map(|part| part.trim().strip_suffix(" tok/s"))?.parse().ok()
+    }
+
     pub fn was_stopped(&self) -> bool {
         self.figures.contains("stopped")
     }

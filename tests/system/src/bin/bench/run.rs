@@ -41,8 +41,8 @@ pub struct Talk {
     pub cache_bytes: f64,
     /// From QEMU's start to the first word.
     pub start_to_word_s: f64,
-    /// Instructions for each generated token, if they were counted.
-    pub instructions: f64,
+    /// For each generated token, by the guest's own clock. Where instructions are counted one takes a nanosecond of it.
+    pub ns_a_token: f64,
 }
 
 impl Talk {
@@ -53,7 +53,6 @@ impl Talk {
 
 /// AlphaOS: types the question as soon as there is a prompt. Settings first if the answer's length matters.
 pub fn alpha(boot: &Boot, question: &str, tokens: Option<u32>, accel: Accel) -> Result<Talk> {
-    let counted = accel != Accel::Tcg;
     let mut person = Person::boot(boot, &options(accel))?;
     let mut talk = Talk::default();
     if let Some(tokens) = tokens {
@@ -71,24 +70,15 @@ pub fn alpha(boot: &Boot, question: &str, tokens: Option<u32>, accel: Accel) -> 
     person.press("enter")?;
     let first = person.wait_first_word(mark)?;
     talk.start_to_word_s = (first - person.machine.started).as_secs_f64();
-    let mut counter = Counter::default();
-    if counted {
-        counter.begin(&mut person.machine)?;
-    }
-    let end = loop {
-        if let Some(end) = figures_since(&person, mark, counted) {
-            break end;
-        }
-        counter.follow(&mut person.machine, counted)?;
-    };
-    if counted {
-        talk.instructions = counter.end(&mut person.machine)?;
-    }
+    let done = |printed: &str| printed.lines().any(is_figures);
+    let terminal = &person.machine.terminal;
+    terminal.wait("the end of the answer", |view| done(&view.printed_since(mark)).then_some(()))?;
+    let end = terminal.arrival(mark, done);
     let answer = person.wait_answer(before)?;
     talk.first_s = (first - start).as_secs_f64();
     talk.rest_s = (end - first).as_secs_f64();
     talk.tokens = answer.tokens().ok_or_else(|| Failure::new(format!("no tokens in {}", answer.figures)))? as f64;
-    talk.instructions /= talk.tokens - 1.0;
+    talk.ns_a_token = 1e9 / answer.tokens_per_second().unwrap_or(f64::NAN);
     let status = person.command("/status", "llama")?.join("\n");
     talk.memory_bytes = boot.memory_bytes as f64 - free_memory(&status)?;
     if tokens.is_some() {
@@ -97,20 +87,6 @@ pub fn alpha(boot: &Boot, question: &str, tokens: Option<u32>, accel: Accel) -> 
     }
     person.quit()?;
     Ok(talk)
-}
-
-/// Looks for the figures once, or waits for them a little.
-fn figures_since(person: &Person, mark: Mark, once: bool) -> Option<Instant> {
-    let done = |printed: &str| printed.lines().any(is_figures);
-    let terminal = &person.machine.terminal;
-    if once {
-        if !terminal.look(|view| done(&view.printed_since(mark))) {
-            return None;
-        }
-    } else {
-        terminal.wait("the end of the answer", |view| done(&view.printed_since(mark)).then_some(())).ok()?;
-    }
-    Some(terminal.arrival(mark, done))
 }
 
 /// `Memory: 812.4 MiB of 1 GiB free.`
@@ -141,7 +117,6 @@ pub fn size(text: &str) -> Option<f64> {
 
 /// Linux: llama.cpp is the first program and asks the question that stands on the kernel's command line.
 pub fn linux(boot: &Boot, question: &str, tokens: Option<u32>, accel: Accel) -> Result<Talk> {
-    let counted = accel != Accel::Tcg;
     let mut options = options(accel);
     let mut words = vec![format!("\"user={question}\""), format!("threads={}", boot.cores)];
     words.extend(tokens.map(|tokens| format!("n={tokens}")));
@@ -161,14 +136,6 @@ pub fn linux(boot: &Boot, question: &str, tokens: Option<u32>, accel: Accel) -> 
     // The word that the question starts with: the end of loading, or of the answer before.
     let asked = if runs == 1 { wait(&machine, "ALPHA loaded", 1)? } else { wait(&machine, "ALPHA done", 1)? };
     let first = wait(&machine, "ALPHA first", runs)?;
-    let mut counter = Counter::default();
-    if counted {
-        counter.begin(&mut machine)?;
-        while !machine.terminal.look(|view| nth(&view.printed_since(Mark::default()), "ALPHA done", runs)) {
-            counter.follow(&mut machine, true)?;
-        }
-        talk.instructions = counter.end(&mut machine)?;
-    }
     let end = wait(&machine, "ALPHA done", runs)?;
     talk.start_to_word_s = (first - machine.started).as_secs_f64();
     talk.first_s = (first - asked).as_secs_f64();
@@ -182,7 +149,8 @@ pub fn linux(boot: &Boot, question: &str, tokens: Option<u32>, accel: Accel) -> 
     };
     talk.tokens = get(&done, "generated")?;
     talk.prompt_tokens = get(&done, "prompt")?;
-    talk.instructions /= talk.tokens - 1.0;
+    // The first token comes with the prompt, as on the other side.
+    talk.ns_a_token = get(&done, "generate_us")? * 1e3 / (talk.tokens - 1.0);
     let loaded = fields(printed.lines().find(|line| line.contains("ALPHA loaded")).unwrap_or_default());
     talk.cache_bytes = get(&loaded, "kv")?;
     let available = printed.lines().find_map(|line| line.split_once("MemAvailable:")?.1.split_whitespace().next()?.parse::<f64>().ok());
@@ -232,48 +200,6 @@ pub fn entry_point(kernel: &std::path::Path) -> Result<u64> {
     }
     ensure!(number(0x202, 4) == 0x5372_6448, "{} is no kernel", kernel.display());
     Ok(number(0x214, 4))
-}
-
-/// Counts instructions: under `-icount shift=0` each one lasts a nanosecond of the machine's time, and the machine's
-/// time is read from the ACPI timer, which always runs. It has 24 bits, so it is looked at often enough.
-#[derive(Default)]
-pub struct Counter {
-    last: u64,
-    ticks: u64,
-}
-
-impl Counter {
-    const PORT: u16 = 0x608;
-    const HZ: f64 = 3_579_545.0;
-
-    pub fn begin(&mut self, machine: &mut Machine) -> Result<()> {
-        self.last = Self::read(machine)?;
-        self.ticks = 0;
-        Ok(())
-    }
-
-    /// Called again and again while the machine runs.
-    pub fn follow(&mut self, machine: &mut Machine, counted: bool) -> Result<()> {
-        if counted {
-            let now = Self::read(machine)?;
-            self.ticks += now.wrapping_sub(self.last) & 0xff_ffff;
-            self.last = now;
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
-    }
-
-    /// Instructions since the beginning.
-    pub fn end(&mut self, machine: &mut Machine) -> Result<f64> {
-        self.follow(machine, true)?;
-        Ok(self.ticks as f64 / Self::HZ * 1e9)
-    }
-
-    fn read(machine: &mut Machine) -> Result<u64> {
-        let text = machine.qmp.monitor(&format!("i /w {:#x}", Self::PORT))?;
-        let value = text.rsplit("0x").next().and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
-        value.ok_or_else(|| Failure::new(format!("QEMU does not show the timer: {text}")))
-    }
 }
 
 /// `/status` right after the start.
