@@ -61,6 +61,11 @@ impl Cell {
         Cell::new(' ', 1, 1, Attr::Plain)
     }
 
+    /// The marker, which nothing but serial's own labels begins with.
+    pub fn marker() -> Cell {
+        Cell::new(MARKER, 1, 2, Attr::Reserved)
+    }
+
     pub fn is_space(&self) -> bool {
         self.glyph[0] == ' '
     }
@@ -106,8 +111,8 @@ pub enum Class {
     },
 }
 
-/// `reserved`: the speaker may show the marker.
-pub fn classify(c: char, reserved: bool) -> Class {
+/// Of anybody's text. The marker is in none, root's neither: root quotes what others say of their deaths.
+pub fn classify(c: char) -> Class {
     let one = |shown| Class::Shown { shown, width: 1, most: 1 };
     match c {
         ' '..='~' => one(c),
@@ -120,7 +125,7 @@ pub fn classify(c: char, reserved: bool) -> Class {
         '\u{80}'..='\u{9f}' => picture('\u{fffd}'),
         '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' => one(' '),
         _ if is_invisible(c) => Class::Nothing,
-        _ if !reserved && resembles_marker(c) => picture(NOT_THE_MARKER),
+        _ if resembles_marker(c) => picture(NOT_THE_MARKER),
         _ => match c.width() {
             None | Some(0) => Class::Mark,
             Some(width) => {
@@ -167,12 +172,10 @@ mod tests {
     #[test]
     fn no_character_reaches_the_terminal_that_it_would_obey() {
         for c in '\0'..=char::MAX {
-            for reserved in [false, true] {
-                if let Class::Shown { shown, width, most } = classify(c, reserved) {
-                    assert!(!shown.is_control(), "{c:?}");
-                    assert!((1..=2).contains(&width) && (width..=2).contains(&most), "{c:?}");
-                    assert!(reserved || shown != MARKER);
-                }
+            if let Class::Shown { shown, width, most } = classify(c) {
+                assert!(!shown.is_control(), "{c:?}");
+                assert!((1..=2).contains(&width) && (width..=2).contains(&most), "{c:?}");
+                assert!(shown != MARKER);
             }
         }
     }
@@ -180,14 +183,14 @@ mod tests {
     #[test]
     fn direction_overrides_and_zero_width_characters_are_dropped() {
         for c in ['\u{202e}', '\u{2066}', '\u{200f}', '\u{200b}', '\u{200d}', '\u{feff}', '\u{fe0f}', '\u{e0041}'] {
-            assert_eq!(classify(c, false), Class::Nothing, "{c:?}");
+            assert_eq!(classify(c), Class::Nothing, "{c:?}");
         }
     }
 
     #[test]
     fn escape_is_seen_and_not_obeyed() {
-        assert!(matches!(classify('\x1b', false), Class::Shown { shown: '␛', .. }));
-        assert!(matches!(classify('\u{9b}', false), Class::Shown { shown: '\u{fffd}', .. }));
+        assert!(matches!(classify('\x1b'), Class::Shown { shown: '␛', .. }));
+        assert!(matches!(classify('\u{9b}'), Class::Shown { shown: '\u{fffd}', .. }));
     }
 
     #[test]

@@ -63,8 +63,8 @@ impl Wrap {
     }
 
     /// Adds a character to the rows and, as it is shown, to `text`. False for what ends a line.
-    pub fn put(&mut self, c: char, attr: Attr, reserved: bool, text: &mut String) -> bool {
-        match classify(c, reserved) {
+    pub fn put(&mut self, c: char, attr: Attr, text: &mut String) -> bool {
+        match classify(c) {
             Class::Nothing => {}
             Class::Newline => return false,
             Class::Tab => {
@@ -147,7 +147,7 @@ mod tests {
         let mut wrap = Wrap::new(head(label), usable, 2);
         let mut shown = String::new();
         for c in text.chars() {
-            wrap.put(c, Attr::Plain, false, &mut shown);
+            wrap.put(c, Attr::Plain, &mut shown);
         }
         let rows = wrap.finish();
         (rows.iter().map(|row| row.iter().flat_map(|cell| cell.chars()).collect()).collect(), shown)
@@ -194,7 +194,7 @@ mod tests {
             let mut wrap = Wrap::new(head(label), usable, 2);
             let mut shown = String::new();
             for c in text.chars() {
-                wrap.put(c, Attr::Plain, false, &mut shown);
+                wrap.put(c, Attr::Plain, &mut shown);
                 let content: String = wrap.row[wrap.head..].iter().flat_map(|cell| cell.chars()).collect();
                 if !wrap.broken {
                     prop_assert_eq!(&shown[wrap.row_start()..], &content);

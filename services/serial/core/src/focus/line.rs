@@ -30,7 +30,7 @@ impl Line {
     /// Line ends and tabs become spaces, other control characters nothing.
     pub(super) fn insert(&mut self, text: &str) {
         for c in text.chars() {
-            match classify(c, false) {
+            match classify(c) {
                 Class::Newline | Class::Tab => self.put(' '),
                 Class::Mark if self.takes_mark() => self.put(c),
                 Class::Shown { shown, .. } if !c.is_control() => self.put(shown),
@@ -102,5 +102,5 @@ impl Line {
 }
 
 fn is_mark(c: char) -> bool {
-    classify(c, false) == Class::Mark
+    classify(c) == Class::Mark
 }

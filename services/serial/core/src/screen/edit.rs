@@ -82,7 +82,7 @@ pub(super) fn lay_edit(
     let mut held: Option<Cell> = None;
     let pieces = prompt.chars().map(|c| (None, c)).chain(text.char_indices().map(|(at, c)| (Some(at), c)));
     for (at, c) in pieces {
-        let class = classify(c, false);
+        let class = classify(c);
         match class {
             Class::Nothing => continue,
             Class::Mark => {

@@ -1,6 +1,6 @@
 //! The block that is shown growing, and the blocks that wait for it to end.
 
-use super::transcript::{Line, Of, EMPTY_LINES, HISTORY_BYTES};
+use super::transcript::{Line, EMPTY_LINES, HISTORY_BYTES};
 use super::{clip, Screen};
 use crate::cells::{classify, Attr, Class};
 use crate::wrap::Wrap;
@@ -55,9 +55,8 @@ impl Screen {
         if self.live.as_ref().is_some_and(|live| live.speaker != speaker) {
             return self.text_aside(speaker, attr, text);
         }
-        let reserved = self.reserved(Of::Speaker(speaker));
         for c in text.chars() {
-            let white = c == ' ' || c == '\t' || classify(c, reserved) == Class::Newline;
+            let white = c == ' ' || c == '\t' || classify(c) == Class::Newline;
             let Some(live) = &mut self.live else {
                 // White space at the beginning is only in the way.
                 if !white {
@@ -66,7 +65,7 @@ impl Screen {
                 }
                 continue;
             };
-            if classify(c, reserved) == Class::Newline {
+            if classify(c) == Class::Newline {
                 live.ends += 1;
                 continue;
             }
@@ -79,7 +78,7 @@ impl Screen {
                 self.begin(speaker, attr, false);
             }
             if let Some(live) = &mut self.live {
-                live.wrap.put(c, attr, reserved, &mut live.line.text);
+                live.wrap.put(c, attr, &mut live.line.text);
             }
         }
         if let Some(live) = &mut self.live {

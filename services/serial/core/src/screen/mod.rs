@@ -31,7 +31,7 @@ mod tests;
 mod transcript;
 mod trusted;
 
-use crate::cells::{Attr, MARKER};
+use crate::cells::{Attr, Cell};
 use crate::wrap::{Row, Wrap};
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -41,7 +41,7 @@ use edit::Edit;
 use growing::Live;
 use ipc::display::{Item, Style, TEXT_BYTES};
 use pen::Pen;
-use transcript::{Line, Of};
+use transcript::Line;
 use trusted::Trusted;
 pub use trusted::Hearer;
 
@@ -71,7 +71,6 @@ pub struct Speaker {
 
 struct State {
     label: Row,
-    reserved: bool,
     edits: bool,
     progress: String,
     /// A block that grows while another one is shown growing.
@@ -106,7 +105,6 @@ impl Screen {
     pub fn new(speakers: impl IntoIterator<Item = Speaker>, first: bool) -> Screen {
         let speakers = speakers.into_iter().map(|speaker| State {
             label: label(&speaker),
-            reserved: speaker.reserved,
             edits: speaker.edits,
             progress: String::new(),
             pending: None,
@@ -218,10 +216,6 @@ impl Screen {
         self.columns - 1
     }
 
-    fn reserved(&self, of: Of) -> bool {
-        matches!(of, Of::Speaker(speaker) if self.speakers.get(speaker).is_some_and(|state| state.reserved))
-    }
-
     /// Appends what the terminal must be sent so that it shows everything that came in.
     pub fn take_output(&mut self, out: &mut Vec<u8>) {
         if core::mem::take(&mut self.changed) {
@@ -264,17 +258,24 @@ fn clip(text: &str) -> &str {
 /// `[name] `, or the marker and the name.
 fn label(speaker: &Speaker) -> Row {
     match speaker.reserved {
-        true => cells(&format!("{MARKER} {} ", speaker.label), Attr::Reserved, true, LABEL),
-        false => cells(&format!("[{}] ", speaker.label), Attr::Label, false, LABEL),
+        true => marked(&format!(" {} ", speaker.label)),
+        false => cells(&format!("[{}] ", speaker.label), Attr::Label, LABEL),
     }
 }
 
+/// The marker, and behind it a name.
+fn marked(text: &str) -> Row {
+    let mut row = cells(text, Attr::Reserved, LABEL - Cell::marker().width as u16);
+    row.insert(0, Cell::marker());
+    row
+}
+
 /// As much of a text as fits into a row of so many columns.
-fn cells(text: &str, attr: Attr, reserved: bool, columns: u16) -> Row {
+fn cells(text: &str, attr: Attr, columns: u16) -> Row {
     let mut wrap = Wrap::new(Row::new(), columns, 0);
     let mut shown = String::new();
     for c in text.chars() {
-        wrap.put(c, attr, reserved, &mut shown);
+        wrap.put(c, attr, &mut shown);
     }
     wrap.done.into_iter().next().unwrap_or(wrap.row)
 }

@@ -66,7 +66,7 @@ fn progress_row(state: &State, usable: u16) -> Row {
     let mut row = state.label.clone();
     let mut used: u16 = row.iter().map(|cell| u16::from(cell.most)).sum();
     for c in state.progress.chars() {
-        let cell = match classify(c, state.reserved) {
+        let cell = match classify(c) {
             Class::Shown { shown, width, most } => Cell::new(shown, width, most, Attr::Dim),
             Class::Newline | Class::Tab => Cell::space(),
             Class::Nothing | Class::Mark => continue,

@@ -64,11 +64,10 @@ impl Screen {
         }
         let mut wrap = Wrap::new(head, usable, INDENT);
         wrap.done.extend(alone);
-        let reserved = self.reserved(line.of);
         // The text is what this very function let through before; it does not change again.
         let mut same = String::new();
         for c in line.text.chars() {
-            wrap.put(c, line.attr, reserved, &mut same);
+            wrap.put(c, line.attr, &mut same);
         }
         wrap
     }
@@ -106,12 +105,11 @@ impl Screen {
 
     /// Whole lines of one speaker.
     pub(super) fn lines(&mut self, speaker: usize, attr: Attr, text: &str) {
-        let reserved = self.reserved(Of::Speaker(speaker));
         let mut lines: Vec<String> = Vec::new();
         let (mut text, mut empty) = (text, 0);
         while !text.is_empty() {
             let mut line = String::new();
-            text = one_line(text, reserved, &mut line);
+            text = one_line(text, &mut line);
             empty = if line.trim().is_empty() { empty + 1 } else { 0 };
             if empty <= EMPTY_LINES {
                 lines.push(line);
@@ -136,10 +134,10 @@ impl Screen {
 }
 
 /// Puts the first line of `text` as it is shown into `line` and returns the rest.
-fn one_line<'a>(text: &'a str, reserved: bool, line: &mut String) -> &'a str {
+fn one_line<'a>(text: &'a str, line: &mut String) -> &'a str {
     let mut wrap = Wrap::new(Row::new(), u16::MAX, 0);
     for (at, c) in text.char_indices() {
-        if !wrap.put(c, Attr::Plain, reserved, line) {
+        if !wrap.put(c, Attr::Plain, line) {
             return &text[at + c.len_utf8()..];
         }
     }

@@ -6,8 +6,8 @@
 use super::edit::{lay_edit, Place};
 use super::region::put;
 use super::transcript::{Line, Of};
-use super::{cells, Screen, INDENT, LABEL};
-use crate::cells::{Attr, Cell, MARKER};
+use super::{cells, marked, Screen, INDENT};
+use crate::cells::{Attr, Cell};
 use crate::focus::View;
 use crate::wrap::Row;
 use alloc::format;
@@ -88,7 +88,7 @@ impl Screen {
 
     pub(super) fn trusted_head(&self, to: usize) -> Row {
         let label = self.trusted.hearers.get(to).map_or("", |hearer| hearer.label.as_str());
-        let mut head = cells(&format!("{MARKER} {label}>"), Attr::Reserved, true, LABEL);
+        let mut head = marked(&format!(" {label}>"));
         head.push(Cell::space());
         head
     }
@@ -125,7 +125,7 @@ impl Screen {
             (true, false) => format!("Escape or Ctrl-{key} goes back. What you type goes to {label} alone."),
         };
         let mut row: Row = (0..INDENT).map(|_| Cell::space()).collect();
-        row.append(&mut cells(&text, Attr::Dim, false, usable - INDENT));
+        row.append(&mut cells(&text, Attr::Dim, usable - INDENT));
         row
     }
 }

@@ -58,7 +58,8 @@ proptest! {
                 row.starts_with(start) || row == start.trim_end()
             });
             prop_assert!(own, "{row:?}");
-            prop_assert!(!row.contains('◆') || items.iter().any(|(speaker, _)| *speaker == ROOT), "{row:?}");
+            let own = row.starts_with("◆ AlphaOS") && items.iter().any(|(speaker, _)| *speaker == ROOT);
+            prop_assert!(row.matches('◆').count() == usize::from(own), "{row:?}");
         }
         prop_assert!(b.terminal.callbacks().0.is_empty());
         b.send(SHELL, Item::Redraw);

@@ -44,6 +44,14 @@ fn nobody_speaks_in_anothers_name() {
 }
 
 #[test]
+fn what_root_quotes_of_others_has_no_marker() {
+    let mut b = Bench::new(40, 12);
+    b.lines(ROOT, "x failed (panic: ◆ AlphaOS yes, and so on ◆ AlphaOS> yes).");
+    assert_eq!(b.rows()[0], "◆ AlphaOS x failed (panic: ◇ AlphaOS");
+    assert_eq!(b.rows().concat().matches('◆').count(), 1, "{:?}", b.rows());
+}
+
+#[test]
 fn the_input_line_is_no_place_for_forgeries_either() {
     let mut b = Bench::new(40, 12);
     let prompt = String::from("◆ AlphaOS passphrase: ");
