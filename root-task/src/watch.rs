@@ -3,12 +3,15 @@
 //! This kernel has no CPU budgets. A sentinel thread of root's runs below the servers and above llama: when it gets no
 //! time for as many ticks in a row as make up the layout's limit, some server spins. (Ticks that root saw, not time: a
 //! machine under a busy hypervisor loses time without anyone spinning.) Root then lowers one server after the other, a tick
-//! each, until the sentinel runs again; the one that did it stays lowered until it is started anew.
+//! each, until the sentinel runs again; the one that did it stays lowered until it is started anew. Trusted ones come
+//! last, and who sends the ticks is never lowered: below a spinner it would send none, and nobody would be found.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use alloc::vec::Vec;
+
 use sel4::{arch::VSpace, CNode, CPtr, CapData, CapRights, Notification, PrioProps, Tcb};
-use spec::System;
+use spec::{Object, Pd, System, Trust};
 
 use crate::{
     arch,
@@ -44,6 +47,9 @@ pub struct Watch {
     turns: u64,
     missed: u64,
     low: u8,
+    /// Who may be the one, the likeliest first.
+    candidates: Vec<usize>,
+    /// Index into `candidates`.
     suspect: Option<usize>,
 }
 
@@ -77,7 +83,7 @@ impl Watch {
         let objects = memory.objects(&[Kind::Tcb, Kind::CNode(SENTINEL_CNODE_BITS), Kind::Notification])?;
         let [tcb, cnode, bell] = objects.slots[..] else { return Err(Failure::Specification("three objects")) };
         kernel::mint_into(bell, cnode, SENTINEL_CNODE_BITS, SENTINEL_SLOT, CapRights::READ, CapData::NONE)?;
-        let own = shared.object(spec::Object::Notification(system.root.notification))?;
+        let own = shared.object(Object::Notification(system.root.notification))?;
         let tick = kernel::badge(system.root.tick_bit);
         kernel::mint_into(own, cnode, SENTINEL_CNODE_BITS, ROOT_SLOT, CapRights::WRITE, tick)?;
         let tcb = Tcb(tcb);
@@ -94,7 +100,9 @@ impl Watch {
         .map_err(kernel::refused("configure the sentinel"))?;
         let top = &raw const SENTINEL_STACK as u64 + STACK as u64;
         arch::start_at(tcb, sentinel as *const () as u64, top).map_err(kernel::refused("start the sentinel"))?;
-        Ok(Watch { tcb, bell, limit: (system.root.spin_limit_us / system.root.tick_us.max(1)).max(2), turns: 0, missed: 0, low, suspect: None })
+        let limit = (system.root.spin_limit_us / system.root.tick_us.max(1)).max(2);
+        let candidates = candidates(system, low);
+        Ok(Watch { tcb, bell, limit, turns: 0, missed: 0, low, candidates, suspect: None })
     }
 
     /// Sends root a tick at this value of the counter, for when the clock cannot.
@@ -114,7 +122,7 @@ impl Watch {
         if ran {
             self.missed = 0;
             return match self.suspect.take() {
-                Some(pd) => Verdict::Lowered(pd),
+                Some(at) => Verdict::Lowered(self.candidates[at]),
                 None => Verdict::Quiet,
             };
         }
@@ -124,15 +132,15 @@ impl Watch {
         }
         // The suspect before was not it: it gets its place back, the next one is lowered.
         let next = match self.suspect {
-            Some(pd) => {
+            Some(at) => {
+                let pd = self.candidates[at];
                 self.give_back(pd, system, domain(pd));
-                pd + 1
+                at + 1
             }
             None => 0,
         };
-        self.suspect = (next..system.pds.len()).find(|&pd| {
-            let lowers = system.pds[pd].threads.iter().any(|thread| thread.priority > self.low && thread.core == 0);
-            lowers && domain(pd).is_some_and(|domain| domain.tcb(0).set_priority(self.low).is_ok())
+        self.suspect = (next..self.candidates.len()).find(|&at| {
+            domain(self.candidates[at]).is_some_and(|domain| domain.tcb(0).set_priority(self.low).is_ok())
         });
         Verdict::Quiet
     }
@@ -142,4 +150,15 @@ impl Watch {
             let _ = domain.tcb(0).set_priority(system.pds[pd].threads[0].priority);
         }
     }
+}
+
+fn candidates(system: &System, low: u8) -> Vec<usize> {
+    let root = Object::Notification(system.root.notification);
+    let sends_ticks = |pd: &Pd| pd.caps.iter().any(|cap| cap.object == root && cap.badge & system.root.tick_bit != 0);
+    let lowers = |pd: &Pd| pd.threads.iter().any(|thread| thread.priority > low && thread.core == 0);
+    let of = |trusted: bool| {
+        let kind = move |pd: &Pd| (pd.trust == Trust::Trusted) == trusted;
+        system.pds.iter().enumerate().filter(move |(_, pd)| kind(pd) && lowers(pd) && !sends_ticks(pd)).map(|(i, _)| i)
+    };
+    of(false).chain(of(true)).collect()
 }
