@@ -16,6 +16,7 @@ pub use kernel_config::{Kernel, Variant};
 pub const PLATFORM: &str = "x86_64";
 
 /// All parts of the system, before a machine is chosen for it.
+#[derive(Clone)]
 pub struct Programs {
     pub kernel: Kernel,
     pub layout: Layout,
@@ -165,6 +166,14 @@ fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
 /// What Rust programs for the kernel are made of; cargo is asked only when one of these changed.
 const PD_SOURCES: [&str; 9] =
     ["Cargo.toml", "Cargo.lock", "ipc", "libs", "root-task", "services", "inference-server", "net-server", "tests"];
+
+/// A program that no layout names, for tests that put it into an image in another's place.
+pub fn further_program(tree: &Tree, toolchain: &Toolchain, package: &str, progress: &mut Progress) -> Result<PathBuf> {
+    let mut command = toolchain.pd(tree, "build");
+    command.args(["--locked", "-p", package]);
+    cargo::run(&mut command, &format!("compiling {package}"), progress)?;
+    Ok(cargo::pd_program(tree, package))
+}
 
 fn rust_programs(tree: &Tree, toolchain: &Toolchain, packages: &[String], progress: &mut Progress) -> Result<()> {
     let stamp = cargo::pd_target_dir(tree).join("alpha.stamp");

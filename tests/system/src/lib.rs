@@ -1,11 +1,13 @@
 //! What it takes to use AlphaOS as a person would, from a program: a machine in QEMU ([`machine`]), a terminal at its
 //! serial port ([`terminal`]), somebody who types there ([`person`]), a hand inside its memory to kill what runs there
-//! ([`qmp`], [`gdb`], [`victim`]), and models that say exactly what a test wants to hear ([`gguf`]).
+//! ([`qmp`], [`gdb`], [`victim`]), models that say exactly what a test wants to hear ([`gguf`]),
+//! and an attacker in a part's place ([`hostile`]).
 //!
 //! Nothing here waits for time to pass. Every wait is for output, and ends with the test's one deadline.
 
 pub mod gdb;
 pub mod gguf;
+pub mod hostile;
 pub mod live;
 pub mod live_wall;
 pub mod machine;

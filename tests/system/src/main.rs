@@ -50,6 +50,11 @@ impl World {
         Ok(self.programs.get().expect("just built"))
     }
 
+    /// For programs that are in no image of people's.
+    pub fn toolchain(&self) -> &Toolchain {
+        &self.toolchain
+    }
+
     /// A place for a file that several runs use.
     pub fn kept(&self, name: &str) -> Result<PathBuf> {
         let folder = self.tree.build_dir().join("tests");

@@ -3,6 +3,7 @@
 mod boot;
 mod commands;
 mod death;
+mod hostile;
 mod input;
 mod live;
 mod models;
@@ -56,6 +57,7 @@ pub fn all() -> Vec<Test> {
         modes::tests(),
         network::tests(),
         death::tests(),
+        hostile::tests(),
         live::tests(),
         models::tests(),
     ];
