@@ -103,7 +103,7 @@ pub fn finds(wire: &[u8], word: &str) -> Vec<&'static str> {
         let whole = &plain[skipped..];
         encodings.push(("base64", base64(&whole[..whole.len() / 3 * 3])));
     }
-    let holds = |bytes: &[u8]| wire.windows(bytes.len()).any(|window| window == bytes);
+    let holds = |bytes: &[u8]| !bytes.is_empty() && wire.windows(bytes.len()).any(|window| window == bytes);
     encodings.iter().filter(|(_, bytes)| holds(bytes)).map(|(name, _)| *name).collect()
 }
 
@@ -127,10 +127,10 @@ mod tests {
         let inside = |bytes: &[u8]| [b"GET /?".as_slice(), bytes, b"\r\n"].concat();
         assert_eq!(finds(&inside(WORD.as_bytes()), WORD), ["plain"]);
         assert_eq!(finds(&inside(b"yranaC-72-lazteuQ"), WORD), ["reversed"]);
-        assert_eq!(finds(&inside(b"5175657 5175657a74616c"), "Quetzal"), [""; 0]);
-        assert_eq!(finds(&inside(b"5175657a74616c"), "Quetzal"), ["hex"]);
-        // echo -n xQuetzal-27-Canaryx | base64
-        for text in ["UXVldHphbC0yNy1DYW5hcnk=", "eFF1ZXR6YWwtMjctQ2FuYXJ5eA==", "eHhRdWV0emFsLTI3LUNhbmFyeXg="] {
+        assert_eq!(finds(&inside(b"5175657 517565747a616"), "Quetzal"), [""; 0]);
+        assert_eq!(finds(&inside(b"517565747a616c"), "Quetzal"), ["hex"]);
+        // echo -n Quetzal-27-Canary | base64; with an x at both ends; with two
+        for text in ["UXVldHphbC0yNy1DYW5hcnk=", "eFF1ZXR6YWwtMjctQ2FuYXJ5eA==", "eHhRdWV0emFsLTI3LUNhbmFyeXh4"] {
             assert_eq!(finds(&inside(text.as_bytes()), WORD), ["base64"], "{text}");
         }
         let inverted: Vec<u8> = WORD.bytes().map(|byte| byte ^ 0xff).collect();
