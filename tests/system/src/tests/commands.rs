@@ -85,7 +85,7 @@ fn log(person: &mut Person, _: &Boot) -> Result<()> {
 }
 
 fn unknown(person: &mut Person, _: &Boot) -> Result<()> {
-    for (typed, meant) in [("/stauts", "/status"), ("/hepl", "/help"), ("/modl", "/model")] {
+    for (typed, meant) in [("/stauts", "/status"), ("/hepl", "/help"), ("/mdoel", "/model")] {
         person.command(typed, meant)?;
     }
     let before = person.figures_seen();
