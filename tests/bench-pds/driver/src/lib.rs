@@ -29,6 +29,11 @@ const LIMIT: Duration = Duration::from_secs(240);
 ///
 /// The folder is named by an environment variable of the process, so one process builds one layout.
 pub fn build(layout: &str) -> Result<Boot> {
+    build_for(layout, &Wish { cores: 1, ..Wish::default() })
+}
+
+/// The same for another machine.
+pub fn build_for(layout: &str, wish: &Wish) -> Result<Boot> {
     let tree = Tree::find()?;
     std::env::set_var("ALPHA_LAYOUT_DIR", tree.root.join(layout));
     let toolchain = Toolchain::find(&tree)?;
@@ -37,7 +42,7 @@ pub fn build(layout: &str) -> Result<Boot> {
     let mut progress = Progress::new();
     let programs = Programs::build(&tree, &toolchain, Variant::Release, &mut progress);
     progress.finish();
-    Ok(alpha::image::make(&tree, &programs?, &Wish { cores: 1, ..Wish::default() })?)
+    Ok(alpha::image::make(&tree, &programs?, wish)?)
 }
 
 /// Runs the machine until it switches itself off. Gives its lines, without carriage returns.

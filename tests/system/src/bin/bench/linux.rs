@@ -1,8 +1,10 @@
 //! The other side: Debian's cloud kernel, an initrd with nothing but what is measured, and the same llama.cpp built for
 //! Linux. Packages are downloaded and unpacked, never installed.
 
+use crate::network;
 use alpha::Boot;
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -11,6 +13,21 @@ use system_tests::{Failure, Result};
 
 const KERNEL_PACKAGE: &str = "linux-image-cloud-amd64";
 const SHELL_PACKAGE: &str = "busybox-static";
+const CURL_PACKAGE: &str = "curl";
+/// Loads every program that is not static.
+const LOADER: &str = "ld-linux-x86-64.so.2";
+
+/// The network card's driver, in the order in which it is loaded.
+const NETWORK_MODULES: [&str; 8] = [
+    "virtio/virtio_ring.ko",
+    "virtio/virtio.ko",
+    "virtio/virtio_pci_legacy_dev.ko",
+    "virtio/virtio_pci_modern_dev.ko",
+    "virtio/virtio_pci.ko",
+    "../net/core/failover.ko",
+    "net/net_failover.ko",
+    "net/virtio_net.ko",
+];
 
 pub struct Linux {
     folder: PathBuf,
@@ -61,6 +78,60 @@ impl Linux {
         self.put("shell", archive)
     }
 
+    /// curl with the libraries that it needs, and the network card's driver: downloads and uploads.
+    pub fn with_curl(&self, bytes: u64) -> Result<PathBuf> {
+        let mut archive = Cpio::default();
+        for folder in ["bin", "dev", "proc", "sys", "tmp", "modules", "lib", "lib64"] {
+            archive.folder(folder);
+        }
+        archive.console();
+        archive.program("bin/busybox", &fs::read(&self.busybox)?);
+        let drivers = self.folder.join(format!("linux-image-{}", self.version));
+        let drivers = drivers.join(format!("lib/modules/{}/kernel/drivers", self.version));
+        let mut modules = Vec::new();
+        for module in NETWORK_MODULES {
+            let name = module.rsplit('/').next().unwrap_or(module);
+            archive.file(&format!("modules/{name}"), &fs::read(drivers.join(module))?);
+            modules.push(name.to_owned());
+        }
+        let (curl, libraries) = self.curl()?;
+        archive.program("bin/curl", &fs::read(curl)?);
+        for (name, path) in libraries {
+            let folder = if name == LOADER { "lib64" } else { "lib" };
+            archive.program(&format!("{folder}/{name}"), &fs::read(path)?);
+        }
+        archive.program("init", network::script(bytes, &modules).as_bytes());
+        self.put("curl", archive)
+    }
+
+    /// Debian has no static curl: its program, and all libraries that it and they name.
+    fn curl(&self) -> Result<(PathBuf, BTreeMap<String, PathBuf>)> {
+        let leave_out = ["recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"];
+        let leave_out = leave_out.map(|kind| format!("--no-{kind}"));
+        let said = said(Command::new("apt-cache").args(["depends", "--recurse"]).args(leave_out).arg(CURL_PACKAGE))?;
+        let mut found = BTreeMap::new();
+        // Packages begin a line; what they depend on, and packages that exist by name only, do not.
+        for package in said.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_alphanumeric())) {
+            let place = unpack(&self.folder, package)?;
+            for folder in ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"] {
+                for entry in fs::read_dir(place.join(folder)).into_iter().flatten().flatten() {
+                    found.insert(entry.file_name().to_string_lossy().into_owned(), entry.path());
+                }
+            }
+        }
+        let curl = self.folder.join(CURL_PACKAGE).join("usr/bin/curl");
+        let (mut libraries, mut open) = (BTreeMap::new(), vec![curl.clone()]);
+        while let Some(file) = open.pop() {
+            for name in needed(&file)? {
+                let path = found.get(&name).ok_or_else(|| Failure::new(format!("no package of curl has {name}")))?;
+                if libraries.insert(name, path.clone()).is_none() {
+                    open.push(path.clone());
+                }
+            }
+        }
+        Ok((curl, libraries))
+    }
+
     fn put(&self, name: &str, archive: Cpio) -> Result<PathBuf> {
         let path = self.folder.join(format!("{name}.cpio"));
         fs::write(&path, archive.finish())?;
@@ -84,6 +155,12 @@ fn unpack(folder: &Path, package: &str) -> Result<PathBuf> {
     said(Command::new("dpkg-deb").arg("-x").arg(&file).arg(&place))?;
     fs::write(place.join("complete"), "")?;
     Ok(place)
+}
+
+/// The libraries that a program or library names.
+fn needed(file: &Path) -> Result<Vec<String>> {
+    let headers = said(Command::new("objdump").arg("-p").arg(file))?;
+    Ok(headers.lines().filter_map(|line| Some(line.trim().strip_prefix("NEEDED")?.trim().to_owned())).collect())
 }
 
 fn said(command: &mut Command) -> Result<String> {

@@ -2,10 +2,11 @@
 //!
 //!     bench [--quick] [--print] [PART...]
 //!
-//! Parts: image, calls, start, memory, speed, instructions. `--print` writes the page to standard output only; so does
+//! Parts: image, calls, network, start, memory, speed, instructions. `--print` writes the page to standard output only; so does
 //! a run of some parts.
 
 mod linux;
+mod network;
 mod report;
 mod run;
 mod stats;
@@ -27,7 +28,7 @@ use std::{
 };
 use system_tests::{Failure, Result};
 
-const PARTS: [&str; 6] = ["image", "calls", "start", "memory", "speed", "instructions"];
+const PARTS: [&str; 7] = ["image", "calls", "network", "start", "memory", "speed", "instructions"];
 /// What both are asked; long enough to see how fast a prompt is read.
 const QUESTION: &str = "Please explain to me in a few sentences how the parts of this system are kept apart from each \
 other, what each of them may touch, and what happens to a conversation when one of them stops working.";
@@ -71,9 +72,10 @@ fn start() -> Result<()> {
     progress.finish();
     let linux = Linux::prepare(&tree.build_dir().join("bench/linux"), llama)?;
     let mut bench = Bench { tree, programs, linux, quick: flag("--quick"), report: Report::default() };
-    let measures: [(&str, fn(&mut Bench) -> Result<()>); 6] = [
+    let measures: [(&str, fn(&mut Bench) -> Result<()>); 7] = [
         ("image", Bench::image),
         ("calls", Bench::calls),
+        ("network", Bench::network),
         ("start", Bench::starting),
         ("memory", Bench::memory),
         ("speed", Bench::speed),
@@ -325,14 +327,9 @@ impl Bench {
 
     /// The layout of tests/bench-pds, whose programs call each other and say how long it took.
     fn calls(&mut self) -> Result<()> {
-        let folder = self.tree.build_dir().join("bench/calls");
-        let cache = self.tree.cache();
-        // Programs are compiled against their layout, so these have a build folder of their own.
-        std::env::set_var("ALPHA_BUILD", &folder);
-        let boot = self.call_image(&cache);
-        std::env::remove_var("ALPHA_LAYOUT_DIR");
-        std::env::remove_var("ALPHA_BUILD");
-        let boot = boot?;
+        let boot = self.other_layout("calls", |_| {
+            rpc_bench::build(calls::LAYOUT).map_err(|error| Failure::new(error.to_string()))
+        })?;
         let failed = |error: Box<dyn std::error::Error>| Failure::new(error.to_string());
         let measure = |accel| calls::costs(&rpc_bench::run(&boot, accel).map_err(failed)?).map_err(failed);
         let cycles = measure(Accel::Tcg)?;
@@ -365,14 +362,22 @@ impl Bench {
         Ok(())
     }
 
-    fn call_image(&self, cache: &Path) -> Result<Boot> {
-        // The kernel does not depend on the layout: share what is built.
+    /// Builds another layout than the product's: programs are compiled against theirs, so these have a build folder of
+    /// their own.
+    fn other_layout(&self, name: &str, build: impl FnOnce(&Path) -> Result<Boot>) -> Result<Boot> {
+        let folder = self.tree.build_dir().join("bench").join(name);
+        let cache = self.tree.cache();
+        std::env::set_var("ALPHA_BUILD", &folder);
+        // Neither the kernel nor llama.cpp depends on the layout: share what is built.
         let link = self.tree.cache();
-        if !link.exists() {
-            fs::create_dir_all(link.parent().unwrap_or(Path::new(".")))?;
-            std::os::unix::fs::symlink(cache, &link)?;
-        }
-        rpc_bench::build(calls::LAYOUT).map_err(|error| Failure::new(error.to_string()))
+        let built = fs::create_dir_all(&folder).and_then(|()| match link.exists() {
+            true => Ok(()),
+            false => std::os::unix::fs::symlink(cache, &link),
+        });
+        let boot = built.map_err(Failure::from).and_then(|()| build(&folder));
+        std::env::remove_var("ALPHA_LAYOUT_DIR");
+        std::env::remove_var("ALPHA_BUILD");
+        boot
     }
 
     fn image(&mut self) -> Result<()> {
