@@ -2,8 +2,8 @@
 //!
 //!     bench [--quick] [--print] [PART...]
 //!
-//! Parts: image, calls, network, start, memory, speed, instructions. `--print` writes the page to standard output only; so does
-//! a run of some parts.
+//! Parts: image, calls, network, start, memory, speed, instructions. `--print` writes the page to standard output only,
+//! and so does `--quick`.
 
 mod linux;
 mod network;
@@ -367,6 +367,7 @@ impl Bench {
     fn other_layout(&self, name: &str, build: impl FnOnce(&Path) -> Result<Boot>) -> Result<Boot> {
         let folder = self.tree.build_dir().join("bench").join(name);
         let cache = self.tree.cache();
+        let before = std::env::var_os("ALPHA_BUILD");
         std::env::set_var("ALPHA_BUILD", &folder);
         // Neither the kernel nor llama.cpp depends on the layout: share what is built.
         let link = self.tree.cache();
@@ -376,7 +377,10 @@ impl Bench {
         });
         let boot = built.map_err(Failure::from).and_then(|()| build(&folder));
         std::env::remove_var("ALPHA_LAYOUT_DIR");
-        std::env::remove_var("ALPHA_BUILD");
+        match before {
+            Some(before) => std::env::set_var("ALPHA_BUILD", before),
+            None => std::env::remove_var("ALPHA_BUILD"),
+        }
         boot
     }
 

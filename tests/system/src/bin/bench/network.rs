@@ -53,16 +53,16 @@ impl Bench {
                 let linux = server.linux(&theirs, true)?;
                 (server.alpha(&ours)?, linux)
             };
+            let off = server.linux(&theirs, false)?;
+            let sides = |pick: fn(&Rates) -> f64| [&alpha, &linux, &off].map(|rates| mib(pick(rates))).join(", ");
             eprintln!(
-                "network, pair {} of {pairs}: download {} and {}, upload {} and {} a second",
+                "network, pair {} of {pairs}, AlphaOS, Linux, Linux without IOMMU: download {}; upload {} a second",
                 pair + 1,
-                mib(alpha.download),
-                mib(linux.download),
-                mib(alpha.upload),
-                mib(linux.upload),
+                sides(|rates| rates.download),
+                sides(|rates| rates.upload),
             );
             rates.push((alpha, linux));
-            open.push(server.linux(&theirs, false)?);
+            open.push(off);
         }
         let rows: Vec<_> = [("download", true), ("upload", false)]
             .map(|(what, down)| {
