@@ -91,7 +91,7 @@ fn start() -> Result<()> {
         }
         let begun = Instant::now();
         measure(&mut bench)?;
-        let text = format!("{}\n{}\n", bench.report.take().trim(), bench.circumstances(begun));
+        let text = format!("{}\n\n{}\n", bench.report.take().trim(), bench.circumstances(begun));
         sections.iter_mut().filter(|(name, _)| *name == part).for_each(|(_, known)| known.clone_from(&text));
         // What a long run has, if it is ended by hand.
         fs::write(bench.tree.build_dir().join("bench/so-far.md"), bench.page(&sections))?;
