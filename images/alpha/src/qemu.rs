@@ -9,6 +9,9 @@ pub const QEMU: &str = "qemu-system-x86_64";
 /// Older ones lack what is used here and in the tests.
 pub const LEAST_VERSION: u32 = 9;
 
+/// Vendor and device of a network device of virtio 1 (Virtual I/O Device specification 1.2, 4.1.2 and 5.1).
+const VIRTIO_NET: u32 = 0x1041_1af4;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Accel {
     /// Emulation with one host thread a core.
@@ -81,11 +84,15 @@ pub fn command(config: &Config) -> Command {
     };
     command.args(["-smp", &boot.cores.to_string(), "-m", &format!("{}M", boot.memory_bytes >> 20)]);
     command.args(["-display", "none", "-no-reboot"]);
-    // The network device is always there; that nobody but root can reach it is the layout's affair. Behind an IOMMU it
-    // sees the memory that root maps for it and no other. No option ROM: nobody is to boot from it.
+    // The network device is always there, in the layout's place; that nobody but root can reach it is the layout's affair.
+    // Behind an IOMMU it sees the memory that root maps for it and no other. No option ROM: nobody is to boot from it.
     command.args(["-device", "intel-iommu,intremap=off"]);
-    command.arg("-netdev").arg(config.netdev.as_deref().unwrap_or("user,id=net"));
-    command.args(["-device", "virtio-net-pci,netdev=net,bus=pcie.0,addr=3,disable-legacy=on,iommu_platform=on,romfile="]);
+    if let Some(card) = boot.system.pci.iter().find(|function| function.id == VIRTIO_NET) {
+        command.arg("-netdev").arg(config.netdev.as_deref().unwrap_or("user,id=net"));
+        let place = format!("addr={:#x}.{:#x}", card.device, card.function);
+        let device = format!("virtio-net-pci,netdev=net,bus=pcie.0,{place},disable-legacy=on,iommu_platform=on,romfile=");
+        command.arg("-device").arg(device);
+    }
 
     match &config.serial {
         // signal=off: the terminal's Ctrl-C is a byte like any other.
@@ -162,7 +169,17 @@ mod tests {
             notifications: vec![],
             irqs: vec![],
             ports: vec![],
-            pci: vec![],
+            pci: vec![spec::PciFunction {
+                name: "network".into(),
+                bus: 0,
+                device: 5,
+                function: 0,
+                id: VIRTIO_NET,
+                bars: vec![],
+                driver: 0,
+                can_dma: true,
+                reset: None,
+            }],
             pds: vec![],
             root: spec::Root {
                 crossings: vec![],
@@ -193,6 +210,7 @@ mod tests {
         let line = words(&command(&Config::new(&boot(None))));
         let (iommu, device) = (line.find("intel-iommu").unwrap(), line.find("virtio-net-pci").unwrap());
         assert!(iommu < device && line[device..].contains("iommu_platform=on"));
+        assert!(line[device..].contains("addr=0x5.0x0"), "it is not where the layout has it");
         assert!(line.contains("-nodefaults"), "no other device may be there");
     }
 

@@ -1,5 +1,5 @@
 //! Who can send to the wire: from the specification's edges, with untrusted PDs passing on anything and trusted ones
-//! what their crossings say. For people; the proof (docs/architecture.md) does not rest on it.
+//! what their crossings say. For people; the proof (docs/wall.md) does not rest on it.
 
 use alloc::{string::String, vec::Vec};
 
